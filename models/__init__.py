@@ -1,0 +1,1 @@
+"""Torch code: losses, transfer, recommenders. Knows tensors and RecBole models, no YAML."""

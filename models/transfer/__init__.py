@@ -1,0 +1,1 @@
+"""Knowledge transfer into a recommender: taps on its layers, teachers, and the loss between them."""

@@ -1,0 +1,33 @@
+"""Knowledge vectors in a recommender's row order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+Side = Literal["users", "items"]
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """Vectors of one side, aligned with the recommender's rows.
+
+    vectors: [n_rows, dim], float32, zero where there is none; row 0 is RecBole's padding.
+    present: [n_rows], whether a row has a vector; the loss skips the others.
+    source: where the vectors came from, for messages.
+    """
+
+    side: Side
+    vectors: torch.Tensor
+    present: torch.Tensor
+    source: str
+
+    @property
+    def width(self) -> int:
+        return self.vectors.shape[1]
+
+    def to(self, device: torch.device) -> Teacher:
+        """The same teacher on another device."""
+        return Teacher(self.side, self.vectors.to(device), self.present.to(device), self.source)

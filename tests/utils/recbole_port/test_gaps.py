@@ -1,0 +1,349 @@
+"""Each gap is shown open and closed: its reproducer fails without the patch and passes with it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+
+from tests.contracts.recbole_models import CASES
+from tests.contracts.tiny_dataset import write_tiny_dataset
+from utils.recbole_port import checkpoints, gaps
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def _away_from_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RecBole's trainers leave a `log_tensorboard` folder wherever they are built."""
+    monkeypatch.chdir(tmp_path)
+
+
+def _build(folder: Path, model: str, **settings: Any) -> tuple[Any, Any, tuple[Any, Any, Any]]:
+    """The trainer, the model and its three dataloaders on the tiny dataset, as quick_start builds them."""
+    from recbole.config import Config
+    from recbole.data import create_dataset, data_preparation
+    from recbole.utils import get_model, get_trainer, init_seed
+
+    write_tiny_dataset(folder)
+    fixed = {"data_path": str(folder), "checkpoint_dir": str(folder / "saved"), "show_progress": False}
+    config = Config(model=model, dataset="tiny", config_dict={**fixed, "epochs": 1, **settings})
+    init_seed(config["seed"], config["reproducibility"])
+    loaders = data_preparation(config, create_dataset(config))
+    network = get_model(config["model"])(config, loaders[0]._dataset)
+    return get_trainer(config["MODEL_TYPE"], config["model"])(config, network), network, loaders
+
+
+def _numpy_aliases(folder: Path) -> None:
+    from recbole.config import Config
+
+    assert np.zeros(1, dtype=np.float).dtype == np.float64
+    Config(model="BPR", dataset="tiny", config_dict={"data_path": str(folder)})
+
+
+def _command_line(folder: Path) -> None:
+    from recbole.config import Config
+
+    sys.argv = ["run_exps.py", "--epochs=3"]
+    assert Config(model="BPR", dataset="tiny")["epochs"] == 300, "a flag became a setting"
+
+
+def _eval_strings(folder: Path) -> None:
+    from recbole.config import Config
+
+    code = f"__import__('pathlib').Path({str(folder / 'was_run')!r}).touch()"
+    config = Config(model="BPR", dataset="tiny", config_dict={"note": code})
+    assert not (folder / "was_run").exists(), "a setting was run"
+    assert config["note"] == code
+
+
+def _teacher_name(folder: Path) -> None:
+    code = f"[CrossNet, __import__('pathlib').Path({str(folder / 'was_run')!r}).touch()][0]"
+    columns = {"inter": ["user_id", "item_id", "rating"], "user": ["user_id", "age"]}
+    with pytest.raises(ValueError, match="CrossNet, CIN"):
+        _build(folder, "KD_DAGFM", teacher=code, load_col=columns, threshold={"rating": 4})
+
+
+def _pickled_checkpoints(folder: Path) -> None:
+    trainer, _, (train, valid, test) = _build(folder, "BPR")
+    trainer.fit(train, valid, saved=True)
+    assert trainer.evaluate(test, load_best_model=True)
+    trainer.resume_checkpoint(trainer.saved_model_file)
+
+
+def _dok_matrix_update(folder: Path) -> None:
+    _, network, _ = _build(folder, "LightGCN", embedding_size=8)
+    users, links = network.n_users, network.interaction_matrix.toarray()
+    degree = np.concatenate([links.sum(1), links.sum(0)]) + 1e-7
+    expected = np.zeros((len(degree), len(degree)))
+    expected[:users, users:], expected[users:, :users] = links, links.T
+    expected /= np.sqrt(np.outer(degree, degree))
+    np.testing.assert_allclose(network.norm_adj_matrix.to_dense(), expected, rtol=1e-5)
+
+
+def _pandas_fillna(folder: Path) -> None:
+    import pandas as pd
+    from recbole.config import Config
+    from recbole.data import create_dataset
+
+    pd.options.mode.copy_on_write = True
+    target = folder / "holes"
+    target.mkdir()
+    ratings = "user_id:token\titem_id:token\trating:float\na\tx\t2\nb\ty\t4\na\ty\t\n"
+    (target / "holes.inter").write_text(ratings)
+    (target / "holes.item").write_text("item_id:token\tclass:token_seq\tkind:token\nx\tred blue\tk\ny\t\t\n")
+    columns = {"inter": ["user_id", "item_id", "rating"], "item": ["item_id", "class", "kind"]}
+    settings = {"data_path": str(folder), "load_col": columns}
+    dataset = create_dataset(Config(model="BPR", dataset="holes", config_dict=settings))
+    # (2 + 4) / 2 for the rating that is missing, no words for y, row 0 for its kind; items are [PAD], x, y.
+    assert dataset.inter_feat["rating"].tolist() == [2, 4, 3]
+    assert [len(words) for words in dataset.item_feat["class"]] == [0, 2, 0]
+    assert dataset.item_feat["kind"].tolist() == [0, 1, 0]
+
+
+def _ksr_precision(folder: Path) -> None:
+    case = next(case for case in CASES if case.name == "KSR")
+    _, network, (train, _, _) = _build(folder, "KSR", **copy.deepcopy(case.settings))
+    assert torch.isfinite(network.calculate_loss(next(iter(train))))
+
+
+def _torch_scatter(folder: Path) -> None:
+    _, network, (train, _, _) = _build(folder, "KGIN", embedding_size=8)
+    from recbole.utils import KGDataLoaderState
+
+    train.set_mode(KGDataLoaderState.RS)
+    assert torch.isfinite(sum(network.calculate_loss(next(iter(train)))))
+    assert "torch_scatter" not in sys.modules
+
+
+# What each gap does while it is open: a reproducer, and words of the error that it ends in.
+REPRODUCERS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "numpy_aliases": (_numpy_aliases, "has no attribute 'float'"),
+    "command_line": (_command_line, "a flag became a setting"),
+    "eval_strings": (_eval_strings, "a setting was run"),
+    "teacher_name": (_teacher_name, "DID NOT RAISE"),
+    "pickled_checkpoints": (_pickled_checkpoints, "Weights only load failed"),
+    "dok_matrix_update": (_dok_matrix_update, "_update"),
+    "pandas_fillna": (_pandas_fillna, "no attribute 'split'"),
+    "ksr_precision": (_ksr_precision, "same dtype"),
+    "torch_scatter": (_torch_scatter, "No module named 'torch_scatter'"),
+}
+
+
+def _outcome(task: tuple[str, bool]) -> str | None:
+    """Run one reproducer here, with all gaps closed or all but its own; the error it ended in."""
+    name, is_open = task
+    gaps.close_gaps(skip={name} if is_open else ())
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            REPRODUCERS[name][0](Path(folder))
+        except (Exception, pytest.fail.Exception) as error:
+            return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _report() -> None:
+    """Print all outcomes as JSON; every one comes from its own fork, so no patch is seen by the next."""
+    import recbole.data
+    import recbole.trainer  # noqa: F401  (imported once here, for all forks)
+
+    tasks = [(name, is_open) for name in REPRODUCERS for is_open in (True, False)]
+    with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
+        outcomes = pool.map(_outcome, tasks, chunksize=1)
+    rows = [{"name": name, "open": is_open} for name, is_open in tasks]
+    print(json.dumps([{**row, "error": error} for row, error in zip(rows, outcomes, strict=True)]))
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, bool], str | None]:
+    """What each reproducer ended in, by gap name and whether the gap was open."""
+    command = [sys.executable, "-m", "tests.utils.recbole_port.test_gaps"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert run.returncode == 0, run.stderr
+    rows = json.loads(run.stdout.splitlines()[-1])
+    return {(row["name"], row["open"]): row["error"] for row in rows}
+
+
+def test_every_gap_has_a_reproducer() -> None:
+    assert [gap.name for gap in gaps.GAPS] == list(REPRODUCERS)
+
+
+@pytest.mark.parametrize("name", REPRODUCERS)
+def test_the_reproducer_fails_while_the_gap_is_open(name: str, outcomes: dict[tuple[str, bool], Any]) -> None:
+    assert REPRODUCERS[name][1] in (outcomes[name, True] or "it passed")
+
+
+@pytest.mark.parametrize("name", REPRODUCERS)
+def test_the_reproducer_passes_once_the_gap_is_closed(
+    name: str, outcomes: dict[tuple[str, bool], Any]
+) -> None:
+    assert outcomes[name, False] is None
+
+
+def test_neither_quick_start_nor_ray_is_imported() -> None:
+    script = (
+        "import sys; from utils.recbole_port import gaps; early = 'recbole' in sys.modules; "
+        "gaps.close_gaps(); print(early, 'ray' in sys.modules, 'recbole.quick_start' in sys.modules, "
+        "'recbole' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["False", "False", "False", "True"]
+
+
+def test_closing_twice_patches_once() -> None:
+    gaps.close_gaps()
+    from recbole.trainer import Trainer
+
+    once = Trainer.evaluate
+    gaps.close_gaps()
+    assert Trainer.evaluate is once
+
+
+def test_an_unknown_gap_is_refused() -> None:
+    with pytest.raises(ValueError, match="no such gap: numpi"):
+        gaps.close_gaps(skip={"numpi"})
+
+
+@pytest.mark.parametrize("layout", ["coo", "csc", "csr", "dok", "lil"])
+@pytest.mark.parametrize("flavour", ["matrix", "array"])
+def test_sparse_matrices_come_back_as_they_were(layout: str, flavour: str, tmp_path: Path) -> None:
+    matrix = getattr(sp, f"{layout}_{flavour}")(np.array([[0, 2.5, 0], [1, 0, 0]], dtype=np.float32))
+    back = _stored({"w": matrix}, tmp_path)["w"]
+    assert type(back) is type(matrix)
+    assert back.dtype == np.float32
+    assert back.toarray().tolist() == [[0, 2.5, 0], [1, 0, 0]]
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int32", ">i4", "float16", "float64"])
+def test_arrays_come_back_as_they_were(dtype: str, tmp_path: Path) -> None:
+    array = np.array([[0, 1], [1, 0]], dtype=dtype)[::-1]
+    back = _stored({"pred_mat": [array]}, tmp_path)["pred_mat"][0]
+    assert back.dtype == array.dtype.newbyteorder("=")
+    assert back.tolist() == [[1, 0], [0, 1]]
+
+
+def test_scalars_and_containers_come_back_as_they_were(tmp_path: Path) -> None:
+    value = {"ripples": {3: [(torch.ones(2), None)]}, "max_cnt": np.float64(0.5), "name": "x", "on": True}
+    back = _stored(value, tmp_path)
+    assert back["ripples"][3][0][0].tolist() == [1, 1]
+    assert isinstance(back["ripples"][3][0], tuple)
+    assert (back["max_cnt"], back["name"], back["on"]) == (0.5, "x", True)
+    assert checkpoints.from_plain(back).keys() == back.keys()
+
+
+@pytest.mark.parametrize("value", [object(), print, np.array(["a"]), {checkpoints.KIND: "numpy"}])
+def test_what_has_no_plain_form_is_refused(value: object) -> None:
+    with pytest.raises((TypeError, ValueError), match="cannot"):
+        checkpoints.to_plain([value])
+
+
+def _stored(value: dict[str, Any], folder: Path) -> dict[str, Any]:
+    path = folder / "model.pth"
+    checkpoints.save_checkpoint({"state_dict": {}, "other_parameter": checkpoints.to_plain(value)}, path)
+    return checkpoints.from_plain(torch.load(path, weights_only=True)["other_parameter"])
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "model.pth"
+    checkpoints.save_checkpoint({"state_dict": {"w": torch.ones(1)}}, path)
+    with pytest.raises((AttributeError, TypeError, RuntimeError)):
+        checkpoints.save_checkpoint({"state_dict": lambda: None}, path)
+    assert checkpoints.load_checkpoint(path)["state_dict"]["w"].tolist() == [1]
+    assert [file.name for file in tmp_path.iterdir()] == ["model.pth"]
+
+
+class _Touch:
+    """Pickles as a call that leaves a file behind wherever it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_a_checkpoint_with_code_in_it_is_not_run(tmp_path: Path) -> None:
+    gaps.close_gaps()
+    trainer, network, (_, _, test) = _build(tmp_path, "BPR", embedding_size=8)
+    before = network.user_embedding.weight.clone()
+    path = tmp_path / "evil.pth"
+    torch.save({"config": _Touch(tmp_path / "was_run"), "state_dict": network.state_dict()}, path)
+    for load in (trainer.resume_checkpoint, lambda file: trainer.evaluate(test, model_file=file)):
+        with pytest.raises(ValueError, match="contains pickled objects"):
+            load(path)
+    assert not (tmp_path / "was_run").exists()
+    assert torch.equal(network.user_embedding.weight, before)
+
+
+def test_resume_goes_on_where_training_stopped(tmp_path: Path) -> None:
+    gaps.close_gaps()
+    trainer, _, (train, valid, _) = _build(tmp_path, "BPR", embedding_size=8, epochs=2)
+    trainer.fit(train, valid, saved=True)
+    fresh, other, _ = _build(tmp_path, "BPR", embedding_size=8, epochs=2)
+    fresh.resume_checkpoint(trainer.saved_model_file)
+    state = torch.load(trainer.saved_model_file, weights_only=True)
+    assert (fresh.start_epoch, fresh.best_valid_score) == (state["epoch"] + 1, trainer.best_valid_score)
+    assert torch.equal(other.item_embedding.weight, state["state_dict"]["item_embedding.weight"])
+    moments = [entry["exp_avg"].abs().sum() for entry in fresh.optimizer.state_dict()["state"].values()]
+    assert len(moments) == 2
+    assert all(moment > 0 for moment in moments)
+    assert state["config"]["embedding_size"] == 8
+    assert state["config"]["device"] == "cpu"
+
+
+def test_resume_refuses_the_checkpoint_of_another_model(tmp_path: Path) -> None:
+    gaps.close_gaps()
+    trainer, _, (train, valid, _) = _build(tmp_path, "BPR", embedding_size=8)
+    trainer.fit(train, valid, saved=True)
+    other, network, _ = _build(tmp_path, "NeuMF")
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    saved_to = other.saved_model_file
+    with pytest.raises(ValueError, match="a checkpoint of BPR, not of NeuMF"):
+        other.resume_checkpoint(trainer.saved_model_file)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    assert (other.start_epoch, other.saved_model_file) == (0, saved_to)
+
+
+def test_evaluate_restores_matrices_that_are_no_parameters(tmp_path: Path) -> None:
+    gaps.close_gaps()
+    trainer, network, (train, valid, test) = _build(tmp_path, "EASE")
+    trainer.fit(train, valid, saved=True)
+    expected = trainer.evaluate(test, load_best_model=False)
+    similarity = network.item_similarity
+    network.item_similarity, network.interaction_matrix = np.zeros_like(similarity), None
+    assert trainer.evaluate(test, load_best_model=True) == expected
+    np.testing.assert_array_equal(network.item_similarity, similarity)
+    assert sp.issparse(network.interaction_matrix)
+
+
+def test_scatter_mean_averages_rows_of_one_index() -> None:
+    rows = torch.tensor([[1.0, 2], [3, 4], [5, 6]])
+    means = gaps._scatter_mean(rows, index=torch.tensor([2, 0, 2]), dim=0, dim_size=4)
+    assert means.tolist() == [[3, 4], [0, 0], [3, 4], [0, 0]]
+
+
+def test_scatter_softmax_normalises_rows_of_one_index() -> None:
+    rows = torch.tensor([[1000.0], [5.0], [1000.0]], requires_grad=True)
+    weights = gaps._scatter_softmax(rows, index=torch.tensor([2, 0, 2]), dim=0)
+    assert weights.tolist() == [[0.5], [1], [0.5]]
+    weights[0].sum().backward()
+    # d softmax_0 / d x is p (1 - p) for itself and -p p for its neighbour, at p = 1/2.
+    assert rows.grad is not None
+    assert rows.grad.tolist() == [[0.25], [0], [-0.25]]
+
+
+if __name__ == "__main__":
+    _report()

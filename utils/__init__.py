@@ -1,0 +1,1 @@
+"""The interpreter: scenario in, records out. Formulas live in `models`."""

@@ -1,0 +1,163 @@
+"""From command-line options to checked plans, runs and an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from utils.console import Console
+from utils.scenario import plan as plans
+from utils.scenario import source
+from utils.scenario.errors import Problem, ScenarioError, render_problems
+from utils.scenario.plan import Plan
+
+DONE, FAILED, INVALID = 0, 1, 2
+
+
+def run(paths: Sequence[str], start_with: int, overrides: Sequence[str], check: bool, info: bool) -> int:
+    """Check all scenarios, then run them (or print their trees); returns the exit code."""
+    console = Console()
+    try:
+        checked = read_plans(paths, start_with, overrides)
+    except ScenarioError as error:
+        console.line(render_problems(error.problems))
+        return INVALID
+    if check:
+        console.line(f"{len(checked)} scenario{'s' if len(checked) != 1 else ''} checked, no problem")
+        return DONE
+    if info:
+        return _print_trees(checked, console)
+    return _run_all(checked, console)
+
+
+def read_plans(paths: Sequence[str], start_with: int, overrides: Sequence[str]) -> list[Plan]:
+    """Plans of all scenarios in order; ScenarioError with the problems of all files."""
+    problems: list[Problem] = []
+    settings: dict[str, Any] = {}
+    for text in overrides:
+        name, value, problem = _override(text)
+        if problem:
+            problems.append(problem)
+        else:
+            settings[name] = value
+    files: list[Path] = []
+    for path in map(Path, paths):
+        found, problem = _expand(path)
+        files += found
+        if problem:
+            problems.append(problem)
+    if not 0 <= start_with < max(len(files), 1):
+        problems.append(Problem("--start_with", 0, 0, f"got {start_with}; there are {len(files)} scenarios"))
+    checked: list[Plan] = []
+    vector_files: set[Path] = set()
+    for file in files[max(start_with, 0) :]:
+        try:
+            checked.append(plans.build(source.read(file), settings, vector_files))
+        except ScenarioError as error:
+            problems += error.problems
+    if problems:
+        raise ScenarioError(problems)
+    return checked
+
+
+def _expand(path: Path) -> tuple[list[Path], Problem | None]:
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix in {".yaml", ".yml"})
+        return files, None if files else Problem(str(path), 0, 0, "the folder has no *.yaml")
+    if path.is_file():
+        return [path], None
+    return [], Problem(str(path), 0, 0, "no such file or folder")
+
+
+def _override(text: str) -> tuple[str, Any, Problem | None]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        return "", None, Problem(f"--set {text}", 0, 0, "accepted: KEY=VALUE")
+    if name == "scenario":
+        return "", None, Problem(f"--set {text}", 0, 0, "the list of commands cannot be set here")
+    try:
+        return name, source.parse_value(value), None
+    except yaml.YAMLError:
+        return "", None, Problem(f"--set {text}", 0, 0, f"{value!r} is not a YAML value")
+
+
+def _print_trees(checked: Sequence[Plan], console: Console) -> int:
+    from utils.trees import tree_of
+
+    for plan in checked:
+        if len(checked) > 1:
+            console.line(f"{plan.path}")
+        console.line(tree_of(plan, console))
+    return DONE
+
+
+def _run_all(checked: Sequence[Plan], console: Console) -> int:
+    from utils.journal.summary import summary_table
+    from utils.runner import CannotRecord, run_plan
+
+    records = []
+    failed = False
+    try:
+        for number, plan in enumerate(checked, start=1):
+            console.line(f"[{number}/{len(checked)}] {plan.path}")
+            try:
+                record = run_plan(plan, console)
+            except CannotRecord as error:
+                console.line(f"    failed: {error}")
+                failed = True
+                continue
+            records.append(record)
+            failed = failed or record.status != "done"
+            console.line(f"    {record.status} in {record.seconds:.1f} s, saved as {record.run_id}")
+    except KeyboardInterrupt:
+        console.line("cancelled; what was finished is in the journal")
+        failed = True
+    console.line()
+    console.line(summary_table(records))
+    return FAILED if failed else DONE
+
+
+def listing(what: str) -> str:
+    """One line per command, loss, recommender or setting."""
+    if what == "commands":
+        from utils.commands.base import COMMANDS
+
+        return "\n".join(f"{name:<18} {_first_sentence(cls.__doc__)}" for name, cls in COMMANDS.items())
+    if what == "losses":
+        from models.losses import LOSSES, loss_names
+
+        return "\n".join(
+            f"{name:<20} {_first_sentence(LOSSES.get(name).__doc__) if name in LOSSES else 'LLM-KT'}"
+            for name in loss_names()
+        )
+    from utils.recbole_port import known_settings
+
+    if what == "recommenders":
+        return "\n".join(f"{model.name:<16} {model.family}" for model in known_settings.models().values())
+    return "\n".join(_setting_lines())
+
+
+def _setting_lines() -> list[str]:
+    from utils.recbole_port import known_settings
+    from utils.scenario.settings_schema import CommonSettings
+
+    described, defaults = known_settings.descriptions(), known_settings.defaults(None)
+    own = {name: field for name, field in CommonSettings.model_fields.items() if field.description}
+    names = sorted({*defaults, *CommonSettings.model_fields}, key=str.casefold)
+    lines = []
+    for name in names:
+        if name in known_settings.REFUSED:
+            continue
+        default = defaults.get(
+            name, own[name].get_default() if name in own and not own[name].is_required() else None
+        )
+        text = own[name].description if name in own else described.get(name, "")
+        lines.append(f"{name:<30} {default!s:<24.24} {text}")
+    return lines
+
+
+def _first_sentence(text: str | None) -> str:
+    return " ".join((text or "").split("\n\n")[0].split())

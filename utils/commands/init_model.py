@@ -1,0 +1,36 @@
+"""`init_model`: the recommender of `model:`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from utils.commands.base import Command, StepResult, command
+from utils.context import RunContext
+from utils.scenario.errors import StepError
+
+
+@command("init_model")
+class InitModel(Command):
+    """Load the dataset, if that is not done, and build a freshly seeded model."""
+
+    needs: ClassVar = frozenset({"data"})
+    gives: ClassVar = frozenset({"model"})
+    drops: ClassVar = frozenset({"wrapper", "trainer", "trained"})
+    draws: ClassVar = True
+
+    def run(self, ctx: RunContext) -> StepResult:
+        from models.transfer.layers import count_parameters
+        from utils.recbole_port import session
+        from utils.recbole_port.training import message_of
+
+        data = ctx.data
+        try:
+            model = session.build_model(ctx.recbole_config(), data)
+        except (ValueError, TypeError, KeyError, AssertionError, ImportError) as error:
+            raise StepError(None, f"{ctx.settings['model']} cannot be built: {message_of(error)}") from error
+        ctx.model, ctx.wrapper, ctx.trainer = model, None, None
+        ctx.transfer, ctx.outputs, ctx.trainable = {}, [], []
+        total, _ = count_parameters(model)
+        return StepResult(
+            facts={"parameters": total}, summary=f"{type(model).__name__}, {total:,} parameters"
+        )

@@ -1,0 +1,37 @@
+"""`init_trainer`: RecBole's trainer for the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from utils.commands.base import Command, StepResult, command
+from utils.context import RunContext
+
+
+@command("init_trainer")
+class InitTrainer(Command):
+    """A new trainer: optimizer, learning rate, epochs and metrics are read from the settings here."""
+
+    needs: ClassVar = frozenset({"model"})
+    gives: ClassVar = frozenset({"trainer"})
+    drops: ClassVar = frozenset({"trained"})
+    draws: ClassVar = True
+
+    def run(self, ctx: RunContext) -> StepResult:
+        from utils.recbole_port.training import build_trainer
+
+        ctx.trainings += 1
+        name = "model.pth" if ctx.trainings == 1 else f"model-{ctx.trainings}.pth"
+        tensorboard = Path("log") / "tensorboard" / ctx.run_id / f"trainer-{ctx.trainings}"
+        config = ctx.recbole_config()
+        ctx.trainer = build_trainer(config, ctx.model, ctx.run_dir / name, tensorboard)
+        facts = {
+            "trainer": type(ctx.trainer).__name__,
+            "epochs": config["epochs"],
+            "learning_rate": config["learning_rate"],
+        }
+        return StepResult(
+            facts=facts,
+            summary=f"{facts['trainer']}, at most {facts['epochs']} epochs, learning rate {facts['learning_rate']}",
+        )

@@ -1,0 +1,40 @@
+"""`load_from_file`: resume a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from utils.commands.base import Command, Complaint, PlanView, StepResult, command
+from utils.context import RunContext
+from utils.scenario.errors import StepError
+
+
+@command("load_from_file")
+class LoadFromFile(Command):
+    """Load weights, optimizer and epoch of a checkpoint; `train` goes on from there."""
+
+    needs: ClassVar = frozenset({"trainer"})
+    gives: ClassVar = frozenset({"trained"})
+    shorthand: ClassVar = ("path",)
+    path: str
+
+    def check(self, view: PlanView) -> Iterable[Complaint]:
+        if not Path(self.path).is_file():
+            yield Complaint(("path",), f"no file {self.path}")
+
+    def run(self, ctx: RunContext) -> StepResult:
+        from utils.recbole_port.training import message_of
+
+        own = ctx.trainer.saved_model_file
+        try:
+            ctx.trainer.resume_checkpoint(self.path)
+        except (ValueError, KeyError, RuntimeError, TypeError) as error:
+            raise StepError("path", f"{self.path}: {message_of(error)}") from error
+        # RecBole would go on to write into the file that it has just read.
+        ctx.trainer.saved_model_file = own
+        epoch = int(ctx.trainer.start_epoch)
+        return StepResult(
+            facts={"path": self.path, "start_epoch": epoch}, summary=f"{self.path}, goes on at epoch {epoch}"
+        )

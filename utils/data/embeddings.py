@@ -1,0 +1,148 @@
+"""Vector files keyed by token, LLM-KT's bare matrices, and aligning both with RecBole's rows.
+
+A file is written by `torch.save` as plain types only: {"vectors": [n, dim], "tokens": [...], "meta": {...}}.
+It is read with `weights_only=True`, so a file that contains code is refused, not run.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from utils.data.ids import IdMap
+from utils.registry import did_you_mean
+
+
+class VectorFileError(ValueError):
+    """A vector file that cannot be used; the message names the file and what is wrong."""
+
+
+@dataclass(frozen=True)
+class VectorFile:
+    """Vectors [n, dim] float32; tokens of the rows, or None for a bare matrix.
+
+    meta: how they were made (encoder, method, fingerprint of the train part that their text saw).
+    """
+
+    vectors: torch.Tensor
+    tokens: tuple[str, ...] | None
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Vectors [n_rows, dim] in RecBole's row order, zero where `present` [n_rows] is False."""
+
+    vectors: torch.Tensor
+    present: torch.Tensor
+
+    def coverage(self, noun: str) -> str:
+        """`1,366 of 1,682 items`."""
+        return f"{int(self.present.sum()):,} of {len(self.present) - 1:,} {noun}"
+
+
+def write_vectors(path: Path, file: VectorFile) -> None:
+    """Write atomically: a reader sees the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content: Any = {
+        "vectors": file.vectors.contiguous(),
+        "tokens": list(file.tokens or ()),
+        "meta": file.meta,
+    }
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        torch.save(content, temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_vectors(path: Path) -> VectorFile:
+    """Read either form; VectorFileError for a missing, unsafe, misshapen or non-finite one."""
+    if not path.is_file():
+        near = did_you_mean(path.name, [file.name for file in path.parent.glob("*.pt")])
+        raise VectorFileError(f"no file {path}{near}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        unsafe = isinstance(error, pickle.UnpicklingError) and "Weights only load failed" in str(error)
+        why = "it holds pickled code, which is not run" if unsafe else "it is not a torch file"
+        raise VectorFileError(f"{path} cannot be read: {why}") from error
+    if isinstance(content, torch.Tensor):
+        file = VectorFile(content, None)
+    elif isinstance(content, dict) and isinstance(content.get("vectors"), torch.Tensor):
+        file = VectorFile(
+            content["vectors"], tuple(content.get("tokens") or ()) or None, content.get("meta") or {}
+        )
+    else:
+        raise VectorFileError(
+            f"{path} holds {type(content).__name__}, neither a matrix nor vectors with tokens"
+        )
+    return _checked(path, file)
+
+
+def _checked(path: Path, file: VectorFile) -> VectorFile:
+    if file.vectors.dim() != 2:
+        raise VectorFileError(f"{path} is {list(file.vectors.shape)}; vectors are [rows, dim]")
+    if file.tokens is not None and len(file.tokens) != len(file.vectors):
+        raise VectorFileError(f"{path} has {len(file.vectors)} rows and {len(file.tokens)} tokens")
+    if file.tokens is not None and len(set(file.tokens)) != len(file.tokens):
+        seen: set[str] = set()
+        twice = next(token for token in file.tokens if token in seen or seen.add(token))
+        raise VectorFileError(f"{path} has the token '{twice}' twice")
+    vectors = file.vectors.float()
+    bad = ~torch.isfinite(vectors).all(dim=1)
+    if bool(bad.any()):
+        first = int(bad.nonzero()[0])
+        who = f"row {first}" + (f" (token '{file.tokens[first]}')" if file.tokens else "")
+        raise VectorFileError(f"{path} has {int(bad.sum())} rows with NaN or infinity, the first is {who}")
+    return VectorFile(vectors, file.tokens, file.meta)
+
+
+def align(
+    path: Path, file: VectorFile, ids: IdMap, noun: str, starts_with_1: bool, filtered: bool
+) -> Aligned:
+    """Put a file's vectors into RecBole's row order, by token.
+
+    noun: 'users' or 'items', for messages. starts_with_1: row 0 of a bare matrix is token '1', else '0'.
+    filtered: whether the dataset's filters may have taken rows away, so that a matrix may be longer.
+    """
+    tokens = file.tokens
+    if tokens is None:
+        first = 1 if starts_with_1 else 0
+        tokens = tuple(str(number) for number in range(first, first + len(file.vectors)))
+        _check_bare_matrix(path, file, ids, noun, first, filtered)
+    positions = torch.from_numpy(ids.positions_in(tokens))
+    present = positions >= 0
+    if not bool(present.any()):
+        raise VectorFileError(
+            f"{path}: none of its tokens ({', '.join(tokens[:3])}, ...) is one of the {len(ids) - 1} {noun} "
+            f"({', '.join(ids.real_tokens[:3])}, ...)"
+        )
+    vectors = torch.zeros(len(ids), file.vectors.shape[1])
+    vectors[present] = file.vectors[positions[present]]
+    return Aligned(vectors, present)
+
+
+def _check_bare_matrix(
+    path: Path, file: VectorFile, ids: IdMap, noun: str, first: int, filtered: bool
+) -> None:
+    """A matrix without tokens is only right when the tokens are numbers and it has a row for each."""
+    named = next((token for token in ids.real_tokens if not token.isdigit()), None)
+    if named is not None:
+        raise VectorFileError(
+            f"{path} is a matrix without tokens, but {noun} are not numbered (e.g. '{named}')"
+        )
+    last = max(int(token) for token in ids.real_tokens)
+    rows = len(file.vectors)
+    if first + rows - 1 < last or (first + rows - 1 > last and not filtered):
+        raise VectorFileError(
+            f"{path} has {rows} rows, for {noun} '{first}' to '{first + rows - 1}'; the last of the dataset's {noun} is "
+            f"'{last}'"
+        )

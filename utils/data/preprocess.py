@@ -1,0 +1,65 @@
+"""LLM-KT's `preprocess_from_json` and `preprocess_random`: vector files with tokens, made before the first step."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from utils.data.embeddings import VectorFile, VectorFileError, write_vectors
+
+
+def vectors_from_json(path: Path) -> VectorFile:
+    """Vectors of a profile JSON, a list of {id, embedding, ...}; VectorFileError says what is wrong with it.
+
+    Rows keep the order of the file; they find their user or item by `id`, whatever that order is.
+    """
+    try:
+        profiles = json.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise VectorFileError(f"{path} cannot be read: {error}") from error
+    if not isinstance(profiles, list) or not profiles:
+        raise VectorFileError(f"{path} is not a list of profiles")
+    tokens, rows = [], []
+    for number, profile in enumerate(profiles):
+        if not isinstance(profile, dict) or "id" not in profile or "embedding" not in profile:
+            raise VectorFileError(f"{path}: entry {number} is not an object with 'id' and 'embedding'")
+        tokens.append(str(profile["id"]))
+        rows.append(_numbers(path, number, profile["embedding"]))
+    widths = sorted({len(row) for row in rows})
+    if len(widths) > 1:
+        raise VectorFileError(f"{path} has embeddings of several widths: {', '.join(map(str, widths))}")
+    twice = (
+        {token for token in tokens if tokens.count(token) > 1} if len(set(tokens)) < len(tokens) else set()
+    )
+    if twice:
+        raise VectorFileError(f"{path} has the id '{sorted(twice)[0]}' twice")
+    return VectorFile(torch.tensor(rows, dtype=torch.float32), tuple(tokens), {"source": path.name})
+
+
+def _numbers(path: Path, number: int, embedding: Any) -> list[float]:
+    if isinstance(embedding, str):
+        try:
+            embedding = json.loads(embedding)
+        except json.JSONDecodeError:
+            embedding = None
+    if not isinstance(embedding, list) or not all(isinstance(value, (int, float)) for value in embedding):
+        raise VectorFileError(f"{path}: the embedding of entry {number} is not a list of numbers")
+    return [float(value) for value in embedding]
+
+
+def random_vectors(tokens: tuple[str, ...], width: int, seed: int) -> VectorFile:
+    """Standard normal vectors [n, width] for these tokens, the same for the same seed."""
+    generator = torch.Generator().manual_seed(seed)
+    return VectorFile(
+        torch.randn(len(tokens), width, generator=generator), tokens, {"source": "random", "seed": seed}
+    )
+
+
+def write_from_json(folder: Path, source: str, target: str) -> str:
+    """Write `target` from the profile JSON `source`; returns what was done, in one line."""
+    file = vectors_from_json(folder / source)
+    write_vectors(folder / target, file)
+    return f"{target}: {len(file.vectors):,} vectors of {source}, {file.vectors.shape[1]} wide"

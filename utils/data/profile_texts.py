@@ -1,0 +1,73 @@
+"""Plain descriptions of items and users, from the dataset's own files and the train part only."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ItemFacts:
+    """What is known about one item; an empty text where a column is missing."""
+
+    title: str
+    year: str
+    genres: str
+
+    def text(self) -> str:
+        """`Toy Story (1995). Animation, Children's, Comedy.`"""
+        named = f"{self.title} ({self.year})" if self.year else self.title
+        genres = ", ".join(self.genres.split())
+        return ". ".join(part for part in (named, genres) if part) + ("." if named or genres else "")
+
+    def name(self) -> str:
+        """Title and year, as a user's text lists it."""
+        return f"{self.title} ({self.year})" if self.year else self.title
+
+
+@dataclass(frozen=True)
+class Liked:
+    """An item that a user liked in the train part."""
+
+    item_token: str
+    timestamp: float
+
+
+def item_texts(facts: Mapping[str, ItemFacts]) -> dict[str, str]:
+    """Token -> text, for the items that have any."""
+    texts = {token: item.text() for token, item in facts.items()}
+    return {token: text for token, text in texts.items() if text}
+
+
+def user_texts(
+    liked: Mapping[str, Sequence[Liked]], facts: Mapping[str, ItemFacts], most: int
+) -> dict[str, str]:
+    """Token -> `This user liked A (1990), B (1991).`: the `most` latest liked items that have a title.
+
+    Ties in time are ordered by item token, so that the text does not depend on the order of the file.
+    """
+    texts = {}
+    for user, items in liked.items():
+        latest = sorted(items, key=lambda item: (-item.timestamp, item.item_token))
+        names = [facts[item.item_token].name() for item in latest if item.item_token in facts]
+        titled = [name for name in names if name][:most]
+        if titled:
+            texts[user] = f"This user liked {', '.join(titled)}."
+    return texts
+
+
+def fingerprint(pairs: Iterable[tuple[str, str]]) -> str:
+    """A short hash of a set of (user token, item token) pairs, whatever their order."""
+    digest = hashlib.sha256()
+    for user, item in sorted(set(pairs)):
+        digest.update(f"{user}\t{item}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def texts_hash(encoder: str, texts: Mapping[str, str]) -> str:
+    """A short hash of what an encoder is asked to encode: same hash, same vectors."""
+    digest = hashlib.sha256(encoder.encode())
+    for token, text in sorted(texts.items()):
+        digest.update(f"{token}\t{text}\n".encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""What a run leaves behind: one record as JSON, one row in the journal."""

@@ -1,0 +1,96 @@
+"""The journal: one CSV row per run, a view of the records with LLM-KT's columns, appended under a lock."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from utils.journal.records import RunRecord
+
+_RUN_COLUMNS = [
+    "subdir", "config", "start date", "start time", "end date", "end time", "dataset", "user_num", "item_num",
+    "inter_num", "seed", "user_filter", "item_filter", "threshold", "model_type", "train_split", "eval_split",
+    "eval_valid_mode", "eval_test_mode", "eval_valid_metric", "dist_loss_w", "run_id", "status", "error",
+]  # fmt: skip
+_STAGE_COLUMNS = [
+    "loss_name", "users_emb", "items_emb", "particular", "set_outputs", "set_trainable", "train_ds_ind", "config",
+    "best_val_score", "best_val_res", "best_test_res", "bestmodel_file",
+]  # fmt: skip
+
+
+def append(journal: Path, record: RunRecord) -> None:
+    """Add this run's row. Rows that are there stay as they are; new columns are added to the header."""
+    row = row_of(record)
+    with FileLock(f"{journal}.lock"):
+        header, rows = _read(journal)
+        missing = [column for column in row if column not in header]
+        if missing or not _ends_complete(journal):
+            _replace(journal, [*header, *missing], [*rows, row])
+        else:
+            with journal.open("a", encoding="utf-8", newline="") as file:
+                _writer(file, header).writerow(row)
+
+
+def _ends_complete(journal: Path) -> bool:
+    """Whether a row can be appended; a crash may have left half a line, an editor no last line break."""
+    return journal.exists() and journal.read_bytes().endswith(b"\n")
+
+
+def row_of(record: RunRecord) -> dict[str, str]:
+    """Column -> text; what is unknown is empty."""
+    settings, protocol = record.settings, record.protocol
+    eval_args = protocol.get("eval_args") or {}
+    mode = eval_args.get("mode") or {}
+    start, end = record.started.partition("T"), (record.ended or "").partition("T")
+    scenario = Path(record.scenario)
+    values = [
+        scenario.parent.name, scenario.name, start[0], start[2][:8], end[0], end[2][:8], settings.get("dataset"),
+        record.dataset.get("users"), record.dataset.get("items"), record.dataset.get("interactions"),
+        settings.get("seed"), settings.get("user_inter_num_interval"), settings.get("item_inter_num_interval"),
+        settings.get("threshold"), protocol.get("model_type"), settings.get("add_train_split"), eval_args.get("split"),
+        mode.get("valid"), mode.get("test"), protocol.get("valid_metric"), settings.get("distil_loss_weight"),
+        record.run_id, record.status, (record.error or {}).get("message"),
+    ]  # fmt: skip
+    row = dict(zip(_RUN_COLUMNS, map(_cell, values), strict=True))
+    for name, stage in record.stages.items():
+        row.update({f"train_{name}:{column}": _cell(stage.get(column)) for column in _STAGE_COLUMNS})
+    return row
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
+
+
+def _read(journal: Path) -> tuple[list[str], list[dict[str, str]]]:
+    if not journal.exists():
+        return [], []
+    # A reader keeps columns that someone added by hand.
+    with journal.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file, restkey="unnamed")
+        rows = list(reader)
+    return list(reader.fieldnames or []), rows
+
+
+def _replace(journal: Path, header: list[str], rows: list[dict[str, str]]) -> None:
+    text = io.StringIO(newline="")
+    writer = _writer(text, header)
+    writer.writeheader()
+    writer.writerows(rows)
+    temporary = journal.with_name(f".{journal.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
+        os.replace(temporary, journal)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _writer(file: Any, header: list[str]) -> csv.DictWriter[str]:
+    return csv.DictWriter(file, header, restval="", extrasaction="ignore")

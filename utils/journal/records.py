@@ -1,0 +1,91 @@
+"""The record of one run: written at its start, after every step and at its end, whatever the end is."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import os
+import secrets
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Status = Literal["running", "done", "failed", "cancelled"]
+FILE_NAME = "record.json"
+
+
+@dataclass
+class RunRecord:
+    """One run: what was asked, on what, what came out. Numbers are numbers; an unknown is null."""
+
+    run_id: str
+    scenario: str
+    settings: dict[str, Any]
+    status: Status = "running"
+    started: str = ""
+    ended: str | None = None
+    seconds: float | None = None
+    error: dict[str, Any] | None = None
+    environment: dict[str, Any] = field(default_factory=dict)
+    dataset: dict[str, Any] = field(default_factory=dict)
+    protocol: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, Any] = field(default_factory=dict)
+    stages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+
+    def write(self, folder: Path) -> Path:
+        """Write `record.json` atomically into the run's folder."""
+        path = folder / FILE_NAME
+        temporary = path.with_name(f".{FILE_NAME}.{os.getpid()}")
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                json.dump(_finite(asdict(self)), file, indent=2, default=str)
+                file.write("\n")
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return path
+
+    @classmethod
+    def read(cls, path: Path) -> RunRecord:
+        """A record as it was written."""
+        return cls(**json.loads(path.read_text("utf-8")))
+
+    @property
+    def transfers(self) -> bool:
+        """Whether any stage trained with a transfer loss."""
+        return any(stage.get("transferred") for stage in self.stages.values())
+
+    def test_metrics(self) -> dict[str, float]:
+        """Test metrics of the last stage that was tested."""
+        tested = [stage["best_test_res"] for stage in self.stages.values() if stage.get("best_test_res")]
+        return tested[-1] if tested else {}
+
+
+def new_run_id(model: str, now: datetime.datetime) -> str:
+    """RecBole's `NeuMF-Oct-02-2024_22-12-30` and four characters that make it unique."""
+    return f"{model}-{now:%b-%d-%Y_%H-%M-%S}-{secrets.token_hex(2)}"
+
+
+def make_run_dir(saved: Path, model: str, now: datetime.datetime) -> tuple[str, Path]:
+    """A run id that no other process has, and its new folder."""
+    saved.mkdir(parents=True, exist_ok=True)
+    while True:
+        run_id = new_run_id(model, now)
+        try:
+            (saved / run_id).mkdir()
+        except FileExistsError:
+            continue
+        return run_id, saved / run_id
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN or infinity; both become null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,193 @@
+"""RecBole's own sequence - config, data, model, trainer - as functions, seeded exactly where RecBole seeds.
+
+`recbole.quick_start` does this too, but imports ray. The order and the two seedings below are its order and
+seedings, so an untouched run here gives RecBole's numbers.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.transfer.rows import IdFields
+from utils.data.ids import IdMap
+from utils.recbole_port import known_settings
+from utils.recbole_port.gaps import close_gaps
+from utils.scenario.dataset_files import SHIPPED
+from utils.scenario.paths import DEFAULT_DATA_PATH, dataset_dir
+from utils.scenario.settings_schema import BridgeSettings
+
+
+class DataError(ValueError):
+    """A dataset that RecBole cannot load, or a split that it does not allow."""
+
+
+@dataclass
+class Data:
+    """A dataset, its loaders, and the train parts of `add_train_split` with the full train set last."""
+
+    dataset: Any
+    train: list[Any]
+    valid: Any
+    test: Any
+
+    @property
+    def full_train(self) -> Any:
+        return self.train[-1]
+
+
+def model_class(name: str) -> Any:
+    """The class of a model: ours first, then RecBole's."""
+    close_gaps()
+    known = known_settings.models()[name]
+    if known.family == "own":
+        module = "models.recommenders" if known.source.parent.name == "recommenders" else "models"
+        return getattr(importlib.import_module(f"{module}.{known.source.stem}"), name)
+    from recbole.utils import get_model
+
+    return get_model(name)
+
+
+def build_config(settings: Mapping[str, Any], run_dir: Path) -> Any:
+    """RecBole's Config of these settings; checkpoints go to `run_dir`."""
+    close_gaps()
+    from recbole.config import Config
+
+    own = set(BridgeSettings.model_fields)
+    given = {key: value for key, value in settings.items() if key not in own}
+    given |= {"checkpoint_dir": str(run_dir), "data_path": str(settings.get("data_path", DEFAULT_DATA_PATH))}
+    with _visible_devices("gpu_id" in settings):
+        config = Config(model=model_class(settings["model"]), dataset=settings["dataset"], config_dict=given)
+    # RecBole reads ml-100k from its own package, whatever data_path says.
+    config["data_path"] = str(dataset_dir(settings))
+    config["llm_config"] = settings.get("llm_config")
+    if settings.get("use_gpu") is False:
+        config["device"] = torch.device("cpu")
+    return config
+
+
+@contextmanager
+def _visible_devices(chosen: bool) -> Iterator[None]:
+    """Config sets CUDA_VISIBLE_DEVICES to its default gpu_id; without one in the scenario the user's stays."""
+    name = "CUDA_VISIBLE_DEVICES"
+    before = os.environ.get(name)
+    yield
+    if chosen:
+        return
+    if before is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = before
+
+
+def seed_everything(config: Any) -> None:
+    """Python's, NumPy's and torch's generators, as RecBole seeds them."""
+    from recbole.utils import init_seed
+
+    init_seed(config["seed"], config["reproducibility"])
+
+
+def ship_dataset(settings: Mapping[str, Any]) -> None:
+    """Copy RecBole's own ml-100k to `data_path` where it is asked for and missing."""
+    folder = dataset_dir(settings)
+    if settings["dataset"] != SHIPPED or folder.exists():
+        return
+    spec = importlib.util.find_spec("recbole")
+    if spec is None or not spec.submodule_search_locations:
+        raise DataError("RecBole is not installed")
+    source = Path(spec.submodule_search_locations[0]) / "dataset_example" / SHIPPED
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.copytree(source, temporary)
+    try:
+        os.replace(temporary, folder)
+    except OSError:
+        # Another process was first.
+        shutil.rmtree(temporary)
+
+
+def load_data(config: Any, ratios: list[float] | None, shuffle_first: bool) -> Data:
+    """Load, filter and split the dataset, and make the loaders."""
+    seed_everything(config)
+    from recbole.data import create_dataset, data_preparation
+
+    dataset = create_dataset(config)
+    if len(dataset) == 0:
+        raise DataError(
+            "no interaction is left after the filters (user_inter_num_interval, val_interval, ...)"
+        )
+    train, valid, test = data_preparation(config, dataset)
+    parts = _train_parts(config, train, ratios, shuffle_first) if ratios else []
+    return Data(dataset, [*parts, train], valid, test)
+
+
+def _train_parts(config: Any, train: Any, ratios: list[float], shuffle_first: bool) -> list[Any]:
+    """Loaders over consecutive parts of the train interactions, all with the full train set's negatives."""
+    from recbole.data.dataloader import TrainDataLoader
+
+    if type(train) is not TrainDataLoader:
+        raise DataError(
+            f"add_train_split divides interactions; {config['model']} trains on {type(train).__name__}"
+        )
+    rows = len(train._dataset.inter_feat)
+    order = torch.arange(rows)
+    if shuffle_first:
+        order = torch.randperm(rows, generator=torch.Generator().manual_seed(config["seed"]))
+    bounds = [round(rows * sum(ratios[:end]) / sum(ratios)) for end in range(len(ratios) + 1)]
+    loaders = []
+    for start, end in zip(bounds, bounds[1:], strict=False):
+        part = train._dataset.copy(train._dataset.inter_feat[order[start:end]])
+        loaders.append(TrainDataLoader(config, part, train._sampler, shuffle=config["shuffle"]))
+    return loaders
+
+
+def build_model(config: Any, data: Data) -> Any:
+    """A freshly seeded model on the configured device."""
+    seed_everything(config)
+    cls = model_class(config["model"])
+    return cls(config, data.full_train._dataset).to(config["device"])
+
+
+def id_fields(config: Any, data: Data) -> IdFields:
+    """Names and sizes of the user and item id spaces."""
+    users, items = config["USER_ID_FIELD"], config["ITEM_ID_FIELD"]
+    return IdFields(
+        users=users,
+        items=items,
+        negative_items=config["NEG_PREFIX"] + items,
+        item_sequence=items + config["LIST_SUFFIX"],
+        n_users=data.dataset.num(users),
+        n_items=data.dataset.num(items),
+    )
+
+
+def id_map(data: Data, field: str) -> IdMap:
+    """Tokens of a field in RecBole's row order."""
+    return IdMap.of(data.dataset.field2id_token[field])
+
+
+@contextmanager
+def kept_random_state() -> Iterator[None]:
+    """Leave the global generators as they were, whatever the block draws."""
+    import random
+
+    import numpy as np
+
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+        if cuda is not None:
+            torch.cuda.set_rng_state_all(cuda)

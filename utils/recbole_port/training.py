@@ -1,0 +1,135 @@
+"""RecBole's trainers: built quietly, watched epoch by epoch, tested on the best model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from utils.console import bar_over, plain
+
+
+@dataclass
+class Epoch:
+    """One epoch as it went: loss parts (model first, transfer second), valid metrics, seconds."""
+
+    epoch: int
+    losses: list[float]
+    valid: dict[str, float] = field(default_factory=dict)
+    train_s: float = 0.0
+    valid_s: float = 0.0
+
+    def facts(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A finished training: best valid score and metrics, the epoch that had them, and every epoch."""
+
+    best_score: float | None
+    best_valid: dict[str, float]
+    best_epoch: int | None
+    epochs: list[Epoch]
+
+
+def build_trainer(config: Any, model: Any, checkpoint: Path, tensorboard_dir: Path) -> Any:
+    """RecBole's trainer for this model; it writes to `checkpoint`, whose name never collides."""
+    from recbole.trainer import trainer as trainer_module
+    from recbole.utils import get_trainer
+    from torch.utils.tensorboard import SummaryWriter
+
+    # RecBole makes a folder of its own for TensorBoard and colours its bars whoever reads them.
+    trainer_module.get_tensorboard = lambda logger: SummaryWriter(str(tensorboard_dir))
+    trainer_module.tqdm = bar_over
+    trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
+    trainer.saved_model_file = str(checkpoint)
+    return trainer
+
+
+def fit(trainer: Any, train: Any, valid: Any, show_progress: bool, on_epoch: Callable[[Epoch], None]) -> Fit:
+    """Train as `recbole.quick_start` does; `on_epoch` is told of each epoch after its validation."""
+    watch = _Watch(trainer, on_epoch)
+    with watch:
+        score, result = trainer.fit(train, valid, saved=True, show_progress=show_progress)
+    validated = bool(result) and score is not None
+    return Fit(
+        best_score=float(score) if validated else None,
+        best_valid=numbers(result or {}),
+        best_epoch=watch.best_epoch(score) if validated else None,
+        epochs=watch.epochs,
+    )
+
+
+def test(trainer: Any, data: Any, show_progress: bool) -> dict[str, float]:
+    """Test metrics of the best model of this training, or of the loaded one where nothing was trained."""
+    best = Path(trainer.saved_model_file).is_file()
+    return numbers(trainer.evaluate(data, load_best_model=best, show_progress=show_progress) or {})
+
+
+def numbers(result: Any) -> dict[str, float]:
+    """Metrics as plain numbers."""
+    return {str(name): float(value) for name, value in result.items()}
+
+
+class _Watch:
+    """Sees each epoch's loss parts and valid metrics, which RecBole only logs, while it is open."""
+
+    def __init__(self, trainer: Any, on_epoch: Callable[[Epoch], None]) -> None:
+        self._trainer, self._on_epoch = trainer, on_epoch
+        self.epochs: list[Epoch] = []
+        self._told = 0
+        self._last = time.perf_counter()
+
+    def __enter__(self) -> _Watch:
+        self._methods = {
+            "_add_train_loss_to_tensorboard": self._trainer._add_train_loss_to_tensorboard,
+            "_valid_epoch": self._trainer._valid_epoch,
+        }
+        self._trainer._add_train_loss_to_tensorboard = self._trained
+        self._trainer._valid_epoch = self._validated
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for name in self._methods:
+            del vars(self._trainer)[name]
+        self._tell()
+
+    def best_epoch(self, score: float) -> int | None:
+        metric = self._trainer.valid_metric
+        # RecBole keeps the last of several equally good epochs.
+        scored = [epoch.epoch for epoch in self.epochs if epoch.valid and epoch.valid.get(metric) == score]
+        return scored[-1] if scored else None
+
+    def _trained(self, epoch: int, losses: Any, *args: Any, **kwargs: Any) -> None:
+        self._tell()
+        parts = losses if isinstance(losses, tuple) else (losses,)
+        self.epochs.append(Epoch(epoch, [float(part) for part in parts], train_s=self._lap()))
+        self._methods["_add_train_loss_to_tensorboard"](epoch, losses, *args, **kwargs)
+
+    def _validated(self, *args: Any, **kwargs: Any) -> Any:
+        self._lap()
+        score, result = self._methods["_valid_epoch"](*args, **kwargs)
+        if self.epochs:
+            self.epochs[-1].valid = numbers(result)
+            self.epochs[-1].valid_s = self._lap()
+            self._tell()
+        return score, result
+
+    def _tell(self) -> None:
+        """Report the last epoch once it is complete."""
+        if len(self.epochs) > self._told:
+            self._told = len(self.epochs)
+            self._on_epoch(self.epochs[-1])
+
+    def _lap(self) -> float:
+        now = time.perf_counter()
+        lap, self._last = now - self._last, now
+        return lap
+
+
+def message_of(error: BaseException) -> str:
+    """An error's text without RecBole's colours."""
+    return plain(str(error)) or type(error).__name__

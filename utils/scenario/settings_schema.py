@@ -1,0 +1,176 @@
+"""Types and ranges of the settings that every scenario may have: RecBole's general ones and our own."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
+
+Weight = Annotated[float, Field(ge=0, le=1)]
+Interval = Annotated[str, Field(pattern=r"^\s*[\[(].*,.*[\])]\s*(;\s*[\[(].*,.*[\])]\s*)*$")]
+EvalMode = Annotated[str, Field(pattern=r"^(full|labeled|(uni|pop)[1-9][0-9]*)$")]
+Columns = list[str] | Literal["*"]
+
+# Metric -> what it measures, as RecBole sorts them.
+RANKING_METRICS = (
+    "Recall", "MRR", "NDCG", "Hit", "MAP", "Precision", "GAUC", "ItemCoverage", "AveragePopularity",
+    "ShannonEntropy", "GiniIndex", "TailPercentage",
+)  # fmt: skip
+VALUE_METRICS = ("AUC", "MAE", "RMSE", "LogLoss")
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class PreprocessFromJson(Section):
+    """Make a vector file out of a profile JSON (a list of {id, description, embedding, ...})."""
+
+    from_: str = Field(alias="from", description="Profile JSON under the vectors folder.")
+    to: str = Field(description="Vector file to write there.")
+    by: str | None = Field(None, description="LLM-KT's name of an alignment; rows are aligned by token here.")
+
+
+class PreprocessRandom(Section):
+    """Make random vector files, as a control."""
+
+    random: bool = Field(False, description="Whether to make them.")
+    embedding_size: PositiveInt = 64
+    random_users_emb_file: str = "user_random.pt"
+    random_items_emb_file: str = "item_random.pt"
+
+
+class LlmConfig(Section):
+    """Where vectors of users and items come from."""
+
+    embeddings_path: str = Field("datasets/llm_embeddings", description="Folder with one folder per dataset.")
+    default_users_emb_file: str | None = Field(
+        None, description="Used when wrap_model names no users_emb_file."
+    )
+    default_items_emb_file: str | None = Field(
+        None, description="Used when wrap_model names no items_emb_file."
+    )
+    use_user_emb: bool = True
+    use_item_emb: bool = False
+    users_start_with_1: bool = Field(
+        True, description="Row 0 of a bare matrix belongs to the user with token '1'."
+    )
+    items_start_with_1: bool = Field(
+        True, description="Row 0 of a bare matrix belongs to the item with token '1'."
+    )
+    preprocess_from_json: PreprocessFromJson | None = None
+    preprocess_random: PreprocessRandom | None = None
+
+
+class EvalArgs(Section):
+    """RecBole's evaluation protocol."""
+
+    split: (
+        dict[Literal["RS"], list[NonNegativeFloat]]
+        | dict[Literal["LS"], Literal["valid_and_test", "valid_only", "test_only"]]
+        | None
+    ) = None
+    group_by: Literal["user", "none"] | None = None
+    order: Literal["RO", "TO"] = "RO"
+    mode: EvalMode | dict[Literal["valid", "test"], EvalMode] = "full"
+
+
+class NegativeSampling(Section):
+    """RecBole's training negatives."""
+
+    distribution: Literal["uniform", "popularity", "none"] | None = "uniform"
+    sample_num: PositiveInt = 1
+    alpha: NonNegativeFloat = 1.0
+    dynamic: bool = False
+    candidate_num: NonNegativeInt = 0
+
+
+class BridgeSettings(BaseModel):
+    """Settings that RecBridge adds to RecBole's."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    logger_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        "INFO", description="Log level."
+    )
+    journal_name: Annotated[str, Field(pattern=r"^[^/\\]+\.csv$")] = Field(
+        "journal.csv", description="CSV beside the experiments, one row per run."
+    )
+    distil_loss_weight: Weight = Field(0.5, description="a in (1-a) * model_loss + a * transfer_loss.")
+    add_train_split: list[PositiveFloat] | None = Field(
+        None, description="Ratios; the parts plus the full train set become train datasets 0, 1, 2, ..."
+    )
+    add_train_shuffle: bool = Field(False, description="Shuffle (seeded) before add_train_split.")
+    llm_config: LlmConfig | None = None
+    save: bool = Field(True, description="Keep the checkpoint of the best epoch.")
+    threads: PositiveInt | None = Field(None, description="CPU threads for torch; all cores when absent.")
+
+
+class CommonSettings(BridgeSettings):
+    """RecBole's general settings with their types and ranges; what a model adds is checked by its default."""
+
+    model: str = Field(description="A RecBole model, or a class of models/.")
+    dataset: str = Field(description="Folder under data_path; 'ml-100k' comes with RecBole.")
+    data_path: str = Field("datasets", description="Folder that holds the datasets.")
+    checkpoint_dir: str = Field("saved", description="Folder that gets one folder per run.")
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 2020
+    reproducibility: bool = True
+    use_gpu: bool = True
+    gpu_id: str | int = "0"
+    worker: NonNegativeInt = 0
+    state: Literal["INFO", "DEBUG", "ERROR", "WARNING", "CRITICAL", "info", "debug", "error", "warning"] = (
+        "INFO"
+    )
+    show_progress: bool = True
+    shuffle: bool = True
+    epochs: NonNegativeInt = 300
+    train_batch_size: PositiveInt = 2048
+    eval_batch_size: PositiveInt = 4096
+    learner: Literal["adam", "adamw", "sgd", "adagrad", "rmsprop", "sparse_adam"] = "adam"
+    learning_rate: PositiveFloat = 0.001
+    weight_decay: NonNegativeFloat = 0.0
+    train_neg_sample_args: NegativeSampling | None = None
+    eval_step: NonNegativeInt = 1
+    stopping_step: NonNegativeInt = 10
+    clip_grad_norm: dict[Literal["max_norm", "norm_type", "error_if_nonfinite", "foreach"], Any] | None = None
+    loss_decimal_place: PositiveInt = 4
+    metric_decimal_place: PositiveInt = 4
+    enable_amp: bool = False
+    enable_scaler: bool = False
+    require_pow: bool = False
+    log_wandb: bool = False
+    eval_args: EvalArgs | None = None
+    repeatable: bool = False
+    metrics: str | list[str] = Field(["Recall", "MRR", "NDCG", "Hit", "Precision"])
+    topk: PositiveInt | list[PositiveInt] = Field([10])
+    valid_metric: str = "MRR@10"
+    field_separator: Annotated[str, Field(min_length=1)] = "\t"
+    seq_separator: Annotated[str, Field(min_length=1)] = " "
+    USER_ID_FIELD: str = "user_id"
+    ITEM_ID_FIELD: str = "item_id"
+    RATING_FIELD: str = "rating"
+    TIME_FIELD: str = "timestamp"
+    LABEL_FIELD: str = "label"
+    threshold: dict[str, float] | None = None
+    MAX_ITEM_LIST_LENGTH: PositiveInt = 50
+    load_col: dict[str, Columns] | None = None
+    unload_col: dict[str, Columns] | None = None
+    unused_col: dict[str, list[str]] | None = None
+    user_inter_num_interval: Interval | None = None
+    item_inter_num_interval: Interval | None = None
+    entity_kg_num_interval: Interval | None = None
+    relation_kg_num_interval: Interval | None = None
+    val_interval: dict[str, Interval] | None = None
+    rm_dup_inter: Literal["first", "last"] | None = None
+    filter_inter_by_user_or_item: bool = True
+    benchmark_filename: list[str] | None = None
+    numerical_features: list[str] = []
+    normalize_all: bool | None = None
