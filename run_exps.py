@@ -29,14 +29,10 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "paths", nargs="*", metavar="PATH", help="a scenario, or a folder: its *.yaml in name order"
-    )
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="a scenario, or a folder: its *.yaml in name order")
     parser.add_argument("--start_with", type=int, default=0, metavar="N", help="skip the first N scenarios")
     parser.add_argument("--check", action="store_true", help="check the scenarios and run nothing")
-    parser.add_argument(
-        "--info", action="store_true", help="print each scenario's layer tree and train nothing"
-    )
+    parser.add_argument("--info", action="store_true", help="print each scenario's layer tree and train nothing")
     parser.add_argument(
         "--set",
         action="append",
@@ -65,9 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if not options.paths:
         parser.error("give a scenario or a folder, or --list")
-    return cli.run(
-        options.paths, options.start_with, options.overrides, check=options.check, info=options.info
-    )
+    return cli.run(options.paths, options.start_with, options.overrides, check=options.check, info=options.info)
 
 
 if __name__ == "__main__":

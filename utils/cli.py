@@ -151,9 +151,7 @@ def _setting_lines() -> list[str]:
     for name in names:
         if name in known_settings.REFUSED:
             continue
-        default = defaults.get(
-            name, own[name].get_default() if name in own and not own[name].is_required() else None
-        )
+        default = defaults.get(name, own[name].get_default() if name in own and not own[name].is_required() else None)
         text = own[name].description if name in own else described.get(name, "")
         lines.append(f"{name:<30} {default!s:<24.24} {text}")
     return lines

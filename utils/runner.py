@@ -185,9 +185,7 @@ def _preprocess(ctx: RunContext) -> None:
             ("ITEM_ID_FIELD", chosen.random_items_emb_file),
         ):
             tokens = session.id_map(ctx.data, config[field]).real_tokens
-            write_vectors(
-                ctx.vector_path(name), random_vectors(tokens, chosen.embedding_size, config["seed"])
-            )
+            write_vectors(ctx.vector_path(name), random_vectors(tokens, chosen.embedding_size, config["seed"]))
             ctx.console.line(f"    preprocess_random: {name}, {len(tokens):,} random vectors")
 
 

@@ -51,9 +51,7 @@ class RowMatcher:
         self.side, self.fields = side, fields
         self._rows: str = rows
 
-    def match(
-        self, fired: Fired, interaction: Mapping[str, torch.Tensor], default_io: str = "output"
-    ) -> StudentRows:
+    def match(self, fired: Fired, interaction: Mapping[str, torch.Tensor], default_io: str = "output") -> StudentRows:
         """The rows of this batch; TapError when they cannot be told for certain."""
         call = fired.call()
         io = fired.tap.io or default_io
@@ -86,28 +84,18 @@ class RowMatcher:
     def _table_of_pair(self, values: Any, io: str, where: str) -> torch.Tensor:
         """The one value that is this side's whole table, as in LightGCN's (users, items)."""
         tensors = [value for value in values if isinstance(value, torch.Tensor)]
-        tables = [
-            value for value in tensors if value.dim() == 2 and value.shape[0] == self.fields.count(self.side)
-        ]
+        tables = [value for value in tensors if value.dim() == 2 and value.shape[0] == self.fields.count(self.side)]
         other = self.fields.n_items if self.side == "users" else self.fields.n_users
         if len(tensors) == len(values) == 2 and len(tables) == 1 and {value.shape[0] for value in tensors} == {
             self.fields.count(self.side), other
         }:  # fmt: skip
             return tables[0]
-        shapes = ", ".join(
-            str(list(value.shape)) if isinstance(value, torch.Tensor) else "-" for value in values
-        )
+        shapes = ", ".join(str(list(value.shape)) if isinstance(value, torch.Tensor) else "-" for value in values)
         raise TapError(f"{where} has {len(values)} {io} values ({shapes}); say which, e.g. 'name[0]'")
 
-    def _ids_given(
-        self, owner: nn.Module, args: tuple[Any, ...], io: str, tensor: torch.Tensor
-    ) -> torch.Tensor | None:
+    def _ids_given(self, owner: nn.Module, args: tuple[Any, ...], io: str, tensor: torch.Tensor) -> torch.Tensor | None:
         """The ids that an embedding table of this side was asked for."""
-        if (
-            io == "output"
-            and isinstance(owner, nn.Embedding)
-            and owner.num_embeddings == self.fields.count(self.side)
-        ):
+        if io == "output" and isinstance(owner, nn.Embedding) and owner.num_embeddings == self.fields.count(self.side):
             ids = args[0]
             if isinstance(ids, torch.Tensor) and ids.shape == tensor.shape[:-1]:
                 return ids
@@ -154,11 +142,7 @@ class RowMatcher:
     ) -> torch.Tensor:
         """Which of a pairwise batch's two item columns a call was given."""
         candidates = [interaction[self.fields.items], interaction[self.fields.negative_items]]
-        given = [
-            ids
-            for ids in candidates
-            if any(isinstance(arg, torch.Tensor) and _same(arg, ids) for arg in args)
-        ]
+        given = [ids for ids in candidates if any(isinstance(arg, torch.Tensor) and _same(arg, ids) for arg in args)]
         if len(given) != 1:
             raise TapError(
                 f"{where} may hold positive or negative items; tap an embedding, or a method that takes item ids"
@@ -167,6 +151,4 @@ class RowMatcher:
 
 
 def _same(left: torch.Tensor, right: torch.Tensor) -> bool:
-    return left is right or (
-        left.shape == right.shape and left.dtype == right.dtype and torch.equal(left, right)
-    )
+    return left is right or (left.shape == right.shape and left.dtype == right.dtype and torch.equal(left, right))

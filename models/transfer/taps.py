@@ -48,9 +48,7 @@ class Tap:
         """A tap from its YAML form; TapError when it has none."""
         match = _SELECTOR.match(str(selector))
         if match is None:
-            raise TapError(
-                f"'{selector}' is not a tap; accepted: name, name[item], name:input, name#call, or together"
-            )
+            raise TapError(f"'{selector}' is not a tap; accepted: name, name[item], name:input, name#call, or together")
         item, call = match["item"], match["call"]
         io: Any = match["io"]
         return cls(str(selector), match["name"], int(item) if item else None, io, int(call) if call else None)
@@ -77,9 +75,7 @@ class Fired:
         """The call that the tap means; TapError when it did not happen or it is not said which."""
         count, tap = len(self.calls), self.tap
         if count == 0:
-            raise TapError(
-                f"the tap '{tap.text}' ({self.place}) did not fire: calculate_loss does not call it"
-            )
+            raise TapError(f"the tap '{tap.text}' ({self.place}) did not fire: calculate_loss does not call it")
         if tap.call is None and count > 1:
             choices = " or ".join(f"'{tap.text}#{number}'" for number in range(1, min(count, 3) + 1))
             raise TapError(f"the tap '{tap.text}' ({self.place}) fired {count} times; say which: {choices}")
@@ -184,13 +180,10 @@ def _targets(model: nn.Module, selector: int | str) -> list[tuple[Tap, str, nn.M
         globbed = [layer for layer in tree if layer.path and pattern.fullmatch(layer.path)]
         if globbed:
             return [
-                _layer_target(replace(tap, text=tap.text.replace(tap.name, layer.path)), layer)
-                for layer in globbed
+                _layer_target(replace(tap, text=tap.text.replace(tap.name, layer.path)), layer) for layer in globbed
             ]
     known = [*(layer.path for layer in tree if layer.path), *_methods(model)]
-    raise LayerError(
-        f"{type(model).__name__} has no layer or method '{tap.name}'{did_you_mean(tap.name, known)}"
-    )
+    raise LayerError(f"{type(model).__name__} has no layer or method '{tap.name}'{did_you_mean(tap.name, known)}")
 
 
 def _layer_target(tap: Tap, layer: Layer) -> tuple[Tap, str, nn.Module, str | None]:
@@ -201,10 +194,5 @@ def _layer_target(tap: Tap, layer: Layer) -> tuple[Tap, str, nn.Module, str | No
 
 
 def _methods(model: nn.Module) -> list[str]:
-    own = {
-        name
-        for cls in type(model).__mro__
-        if cls.__module__ != "torch.nn.modules.module"
-        for name in vars(cls)
-    }
+    own = {name for cls in type(model).__mro__ if cls.__module__ != "torch.nn.modules.module" for name in vars(cls)}
     return [name for name in own if not name.startswith("_") and inspect.ismethod(getattr(model, name, None))]

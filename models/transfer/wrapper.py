@@ -67,9 +67,7 @@ class TransferWrapper:
         """
         self.model, self.fields = model, fields
         self.weight, self.particular, self.rows = weight, particular, rows
-        device = (
-            next(model.parameters()).device if any(True for _ in model.parameters()) else torch.device("cpu")
-        )
+        device = next(model.parameters()).device if any(True for _ in model.parameters()) else torch.device("cpu")
         self.teachers: dict[Side, Teacher] = {teacher.side: teacher.to(device) for teacher in teachers}
         self.taps = Taps(model)
         self._matchers: list[RowMatcher] = []
@@ -130,9 +128,7 @@ class TransferWrapper:
         batch = interaction.interaction
         per_tap = len(self._matchers) // len(self.taps)
         found = [fired for fired in self.taps.fired for _ in range(per_tap)]
-        losses = [
-            self._compare(fired, matcher, batch) for fired, matcher in zip(found, self._matchers, strict=True)
-        ]
+        losses = [self._compare(fired, matcher, batch) for fired, matcher in zip(found, self._matchers, strict=True)]
         return torch.stack(losses).mean()
 
     def _compare(self, fired: Fired, matcher: RowMatcher, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -38,9 +38,7 @@ class ModelCase:
 
 COMMON: dict[str, Any] = {"epochs": 1, "train_batch_size": 64, "eval_batch_size": 400}
 
-NOTHING_TO_LEARN = (
-    "no gradient trains it: it guesses, counts or solves as it is built, and its loss is a dummy"
-)
+NOTHING_TO_LEARN = "no gradient trains it: it guesses, counts or solves as it is built, and its loss is a dummy"
 
 SMALL: dict[str, Any] = {"embedding_size": 8}
 CONTEXT: dict[str, Any] = {
@@ -128,9 +126,7 @@ CASES: list[ModelCase] = [
     ModelCase("FISM", SMALL, tap="item_dst_embedding"),
     ModelCase("GCMC", {**SMALL, "gcn_output_dim": 8}, tap="GcEncoder", rows="users"),
     ModelCase("ItemKNN", {"k": 5}, tap=None, note=NOTHING_TO_LEARN),
-    ModelCase(
-        "LDiffRec", {**SMALL, "train_neg_sample_args": None, "in_dims": [8], "dims_dnn": [8]}, tap="mlp"
-    ),
+    ModelCase("LDiffRec", {**SMALL, "train_neg_sample_args": None, "in_dims": [8], "dims_dnn": [8]}, tap="mlp"),
     ModelCase("LightGCN", SMALL, tap="forward", rows="users", unit="method"),
     ModelCase("LINE", SMALL, tap="user_embedding#1"),
     ModelCase(
@@ -151,9 +147,7 @@ CASES: list[ModelCase] = [
     ),
     ModelCase("NAIS", {**SMALL, "weight_size": 8}, tap="item_dst_embedding"),
     ModelCase("NCEPLRec", {"rank": 8}, tap=None, note=NOTHING_TO_LEARN),
-    ModelCase(
-        "NeuMF", {"mf_embedding_size": 8, "mlp_embedding_size": 8, "mlp_hidden_size": [8]}, tap="mlp_layers"
-    ),
+    ModelCase("NeuMF", {"mf_embedding_size": 8, "mlp_embedding_size": 8, "mlp_hidden_size": [8]}, tap="mlp_layers"),
     ModelCase("NGCF", {**SMALL, "hidden_size_list": [8, 8]}, tap="forward", rows="users", unit="method"),
     ModelCase(
         "NNCF",
@@ -240,9 +234,7 @@ CASES: list[ModelCase] = [
     ModelCase("NFM", CONTEXT_MLP, tap="mlp_layers"),
     ModelCase("PNN", CONTEXT_MLP, tap="mlp_layers"),
     ModelCase("WideDeep", CONTEXT_MLP, tap="mlp_layers"),
-    ModelCase(
-        "xDeepFM", {**CONTEXT_MLP, "cin_layer_size": [8]}, tap="compressed_interaction_network", unit="method"
-    ),
+    ModelCase("xDeepFM", {**CONTEXT_MLP, "cin_layer_size": [8]}, tap="compressed_interaction_network", unit="method"),
     ModelCase("CFKG", SMALL, tap="user_embedding"),
     ModelCase("CKE", {**SMALL, "kg_embedding_size": 8}, tap="user_embedding"),
     ModelCase("KGCN", SMALL, tap="forward#1", unit="method"),
@@ -290,9 +282,7 @@ CASES: list[ModelCase] = [
         rows="sequence",
         unit="method",
     ),
-    ModelCase(
-        "GRU4RecF", {**FEATURE_SEQUENCE, "hidden_size": 8, "embedding_size": 8}, tap="forward", unit="method"
-    ),
+    ModelCase("GRU4RecF", {**FEATURE_SEQUENCE, "hidden_size": 8, "embedding_size": 8}, tap="forward", unit="method"),
     ModelCase("GRU4RecKG", ENTITY, tap="forward", unit="method"),
     ModelCase("HGN", SMALL_SEQUENCE, tap="forward", unit="method"),
     ModelCase("HRM", SMALL_SEQUENCE, tap="forward", unit="method"),
@@ -324,13 +314,9 @@ CASES: list[ModelCase] = [
     ),
     ModelCase("SASRec", TRANSFORMER, tap="forward", unit="method"),
     ModelCase("SASRecCPR", {**TRANSFORMER, "reranker_CAN_NUM": "10"}, tap="MLP_linear", rows="sequence"),
-    ModelCase(
-        "SASRecF", {**FEATURE_SEQUENCE, "hidden_size": 8, "inner_size": 16}, tap="forward", unit="method"
-    ),
+    ModelCase("SASRecF", {**FEATURE_SEQUENCE, "hidden_size": 8, "inner_size": 16}, tap="forward", unit="method"),
     ModelCase("SHAN", SMALL_SEQUENCE, tap="forward", unit="method"),
-    ModelCase(
-        "SINE", {**SMALL_SEQUENCE, "prototype_size": 4, "interest_size": 2}, tap="forward", unit="method"
-    ),
+    ModelCase("SINE", {**SMALL_SEQUENCE, "prototype_size": 4, "interest_size": 2}, tap="forward", unit="method"),
     ModelCase("SRGNN", SMALL_SEQUENCE, tap="forward", unit="method"),
     ModelCase("STAMP", SMALL_SEQUENCE, tap="forward", unit="method"),
     ModelCase("TransRec", PAIRWISE_SEQUENCE, tap="forward", unit="method"),

@@ -81,9 +81,7 @@ class EncodeProfiles(Command):
             _column(rows, YEAR_COLUMNS),
             _column(rows, CLASS_COLUMNS),
         ]
-        return {
-            token: ItemFacts(name, year, genres) for token, name, year, genres in zip(*columns, strict=True)
-        }
+        return {token: ItemFacts(name, year, genres) for token, name, year, genres in zip(*columns, strict=True)}
 
     def _liked(self, ctx: RunContext) -> dict[str, list[Liked]]:
         from utils.recbole_port.train_part import train_interactions
@@ -92,13 +90,9 @@ class EncodeProfiles(Command):
         rows = train_interactions(config, ctx.data)
         if config["RATING_FIELD"] in rows:
             rows = rows[pd.to_numeric(rows[config["RATING_FIELD"]], errors="coerce") >= self.liked_rating]
-        times = (
-            rows[config["TIME_FIELD"]].astype(float) if config["TIME_FIELD"] in rows else [0.0] * len(rows)
-        )
+        times = rows[config["TIME_FIELD"]].astype(float) if config["TIME_FIELD"] in rows else [0.0] * len(rows)
         liked: dict[str, list[Liked]] = {}
-        for user, item, when in zip(
-            rows[config["USER_ID_FIELD"]], rows[config["ITEM_ID_FIELD"]], times, strict=True
-        ):
+        for user, item, when in zip(rows[config["USER_ID_FIELD"]], rows[config["ITEM_ID_FIELD"]], times, strict=True):
             liked.setdefault(user, []).append(Liked(item, when))
         return liked
 

@@ -31,6 +31,4 @@ class InitModel(Command):
         ctx.model, ctx.wrapper, ctx.trainer = model, None, None
         ctx.transfer, ctx.outputs, ctx.trainable = {}, [], []
         total, _ = count_parameters(model)
-        return StepResult(
-            facts={"parameters": total}, summary=f"{type(model).__name__}, {total:,} parameters"
-        )
+        return StepResult(facts={"parameters": total}, summary=f"{type(model).__name__}, {total:,} parameters")

@@ -49,9 +49,7 @@ class ReduceDim(Command):
         try:
             reduced, kept = reduce_vectors(source.vectors, self.dimension, self.method, seed)
         except ReduceError as error:
-            raise StepError(
-                "method" if "umap" in str(error) else "dimension", f"{self.file_in}: {error}"
-            ) from error
+            raise StepError("method" if "umap" in str(error) else "dimension", f"{self.file_in}: {error}") from error
         meta = {**source.meta, "reduced_from": self.file_in, "method": self.method, "seed": seed}
         write_vectors(target, VectorFile(reduced, source.tokens, meta))
         share = "" if kept is None else f", {kept:.1%} of the variance"
@@ -79,6 +77,4 @@ class ReduceDim(Command):
                 "overwrite",
                 f"{self.file_out} exists and is {width} wide, not {self.dimension}; set overwrite: True",
             )
-        return StepResult(
-            facts={"kept": True}, summary=f"{self.file_out} exists and is kept (overwrite: False)"
-        )
+        return StepResult(facts={"kept": True}, summary=f"{self.file_out} exists and is kept (overwrite: False)")

@@ -20,6 +20,4 @@ class Set(Command):
             ctx.stage = str(self.variables["train_part"])
             ctx.stage_facts()
         ctx.record.variables.update(self.variables)
-        return StepResult(
-            facts=self.variables, summary=", ".join(f"{k} = {v}" for k, v in self.variables.items())
-        )
+        return StepResult(facts=self.variables, summary=", ".join(f"{k} = {v}" for k, v in self.variables.items()))

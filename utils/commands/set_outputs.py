@@ -36,9 +36,7 @@ class SetOutputs(Command):
         for name in ("layers", "users", "items"):
             for index, selector in enumerate(getattr(self, name) or []):
                 if isinstance(selector, int) and selector < 1:
-                    yield Complaint(
-                        (name, index), f"no layer {selector}: layers start at 1 (the model itself)"
-                    )
+                    yield Complaint((name, index), f"no layer {selector}: layers start at 1 (the model itself)")
                     continue
                 try:
                     Tap.parse(selector)

@@ -21,9 +21,7 @@ class SetTrainDataset(Command):
     def check(self, view: PlanView) -> Iterable[Complaint]:
         last = len(view.settings.get("add_train_split") or [])
         if self.index > last:
-            parts = (
-                "0 is the full train set" if last == 0 else f"0 to {last - 1} are parts, {last} is all of it"
-            )
+            parts = "0 is the full train set" if last == 0 else f"0 to {last - 1} are parts, {last} is all of it"
             yield Complaint(("index",), f"no train dataset {self.index}: with this add_train_split {parts}")
 
     def run(self, ctx: RunContext) -> StepResult:

@@ -24,9 +24,7 @@ class SetTrainable(Command):
     def check(self, view: PlanView) -> Iterable[Complaint]:
         for index, selector in enumerate(self.layers):
             if isinstance(selector, int) and selector < 1:
-                yield Complaint(
-                    ("layers", index), f"no layer {selector}: layers start at 1 (the model itself)"
-                )
+                yield Complaint(("layers", index), f"no layer {selector}: layers start at 1 (the model itself)")
 
     def run(self, ctx: RunContext) -> StepResult:
         from models.transfer.layers import LayerError, count_parameters, set_trainable

@@ -20,6 +20,4 @@ class TestEval(Command):
 
         metrics = test(ctx.trainer, ctx.data.test, bool(ctx.recbole_config()["show_progress"]))
         ctx.stage_facts()["best_test_res"] = metrics
-        return StepResult(
-            facts=metrics, summary=", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-        )
+        return StepResult(facts=metrics, summary=", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))

@@ -47,9 +47,7 @@ class Train(Command):
             best_epoch=result.best_epoch,
             epochs=[epoch.facts() for epoch in result.epochs],
         )
-        best = (
-            "not validated" if result.best_score is None else f"best valid {metric} {result.best_score:.4f}"
-        )
+        best = "not validated" if result.best_score is None else f"best valid {metric} {result.best_score:.4f}"
         at = "" if result.best_epoch is None else f" in epoch {result.best_epoch}"
         return StepResult(
             facts={"best_val_score": result.best_score, "epochs": len(result.epochs)},

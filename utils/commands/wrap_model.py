@@ -27,12 +27,8 @@ class WrapModel(Command):
     needs: ClassVar = frozenset({"model"})
     gives: ClassVar = frozenset({"wrapper"})
     distil_loss: str = Field(description="A loss of ours, one of LLM-KT's names, or a class of your own.")
-    users_emb_file: str | None = Field(
-        None, description="Vectors of users; llm_config's default when absent."
-    )
-    items_emb_file: str | None = Field(
-        None, description="Vectors of items; llm_config's default when absent."
-    )
+    users_emb_file: str | None = Field(None, description="Vectors of users; llm_config's default when absent.")
+    items_emb_file: str | None = Field(None, description="Vectors of items; llm_config's default when absent.")
     particular: bool = Field(False, description="Compare only the first columns of a wider layer.")
     rows: Literal["auto", "batch", "table"] = Field(
         "auto", description="What dim 0 of a tap is, if it fits two things."

@@ -77,13 +77,9 @@ def read_vectors(path: Path) -> VectorFile:
     if isinstance(content, torch.Tensor):
         file = VectorFile(content, None)
     elif isinstance(content, dict) and isinstance(content.get("vectors"), torch.Tensor):
-        file = VectorFile(
-            content["vectors"], tuple(content.get("tokens") or ()) or None, content.get("meta") or {}
-        )
+        file = VectorFile(content["vectors"], tuple(content.get("tokens") or ()) or None, content.get("meta") or {})
     else:
-        raise VectorFileError(
-            f"{path} holds {type(content).__name__}, neither a matrix nor vectors with tokens"
-        )
+        raise VectorFileError(f"{path} holds {type(content).__name__}, neither a matrix nor vectors with tokens")
     return _checked(path, file)
 
 
@@ -105,9 +101,7 @@ def _checked(path: Path, file: VectorFile) -> VectorFile:
     return VectorFile(vectors, file.tokens, file.meta)
 
 
-def align(
-    path: Path, file: VectorFile, ids: IdMap, noun: str, starts_with_1: bool, filtered: bool
-) -> Aligned:
+def align(path: Path, file: VectorFile, ids: IdMap, noun: str, starts_with_1: bool, filtered: bool) -> Aligned:
     """Put a file's vectors into RecBole's row order, by token.
 
     noun: 'users' or 'items', for messages. starts_with_1: row 0 of a bare matrix is token '1', else '0'.
@@ -130,15 +124,11 @@ def align(
     return Aligned(vectors, present)
 
 
-def _check_bare_matrix(
-    path: Path, file: VectorFile, ids: IdMap, noun: str, first: int, filtered: bool
-) -> None:
+def _check_bare_matrix(path: Path, file: VectorFile, ids: IdMap, noun: str, first: int, filtered: bool) -> None:
     """A matrix without tokens is only right when the tokens are numbers and it has a row for each."""
     named = next((token for token in ids.real_tokens if not token.isdigit()), None)
     if named is not None:
-        raise VectorFileError(
-            f"{path} is a matrix without tokens, but {noun} are not numbered (e.g. '{named}')"
-        )
+        raise VectorFileError(f"{path} is a matrix without tokens, but {noun} are not numbered (e.g. '{named}')")
     last = max(int(token) for token in ids.real_tokens)
     rows = len(file.vectors)
     if first + rows - 1 < last or (first + rows - 1 > last and not filtered):

@@ -31,9 +31,7 @@ def vectors_from_json(path: Path) -> VectorFile:
     widths = sorted({len(row) for row in rows})
     if len(widths) > 1:
         raise VectorFileError(f"{path} has embeddings of several widths: {', '.join(map(str, widths))}")
-    twice = (
-        {token for token in tokens if tokens.count(token) > 1} if len(set(tokens)) < len(tokens) else set()
-    )
+    twice = {token for token in tokens if tokens.count(token) > 1} if len(set(tokens)) < len(tokens) else set()
     if twice:
         raise VectorFileError(f"{path} has the id '{sorted(twice)[0]}' twice")
     return VectorFile(torch.tensor(rows, dtype=torch.float32), tuple(tokens), {"source": path.name})
@@ -53,9 +51,7 @@ def _numbers(path: Path, number: int, embedding: Any) -> list[float]:
 def random_vectors(tokens: tuple[str, ...], width: int, seed: int) -> VectorFile:
     """Standard normal vectors [n, width] for these tokens, the same for the same seed."""
     generator = torch.Generator().manual_seed(seed)
-    return VectorFile(
-        torch.randn(len(tokens), width, generator=generator), tokens, {"source": "random", "seed": seed}
-    )
+    return VectorFile(torch.randn(len(tokens), width, generator=generator), tokens, {"source": "random", "seed": seed})
 
 
 def write_from_json(folder: Path, source: str, target: str) -> str:

@@ -40,9 +40,7 @@ def item_texts(facts: Mapping[str, ItemFacts]) -> dict[str, str]:
     return {token: text for token, text in texts.items() if text}
 
 
-def user_texts(
-    liked: Mapping[str, Sequence[Liked]], facts: Mapping[str, ItemFacts], most: int
-) -> dict[str, str]:
+def user_texts(liked: Mapping[str, Sequence[Liked]], facts: Mapping[str, ItemFacts], most: int) -> dict[str, str]:
     """Token -> `This user liked A (1990), B (1991).`: the `most` latest liked items that have a title.
 
     Ties in time are ordered by item token, so that the text does not depend on the order of the file.

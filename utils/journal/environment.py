@@ -44,9 +44,7 @@ def _version(package: str) -> str | None:
 def _git(*arguments: str) -> str | None:
     here = Path(__file__).parent
     try:
-        found = subprocess.run(
-            ["git", "-C", str(here), *arguments], capture_output=True, text=True, timeout=10
-        )
+        found = subprocess.run(["git", "-C", str(here), *arguments], capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return found.stdout.strip() if found.returncode == 0 else None

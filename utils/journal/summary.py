@@ -42,11 +42,7 @@ def _change(record: RunRecord, records: Sequence[RunRecord]) -> tuple[str, str]:
     if not record.transfers or not record.test_metrics():
         return "", ""
     metric = str(record.protocol.get("valid_metric", "")).lower()
-    twins = [
-        other
-        for other in records
-        if other.test_metrics() and not other.transfers and _comparable(other, record)
-    ]
+    twins = [other for other in records if other.test_metrics() and not other.transfers and _comparable(other, record)]
     if len(twins) != 1:
         count = "no plain run" if not twins else f"{len(twins)} plain runs"
         return (

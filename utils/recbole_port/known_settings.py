@@ -24,7 +24,20 @@ _ATTRIBUTE = re.compile(r"self\.config\.(\w+)|\bconfig\.(log_wandb|wandb_project
 
 # Set by RecBole itself after the settings are read, so that a value given here would be lost.
 COMPUTED = frozenset(
-    ["MODEL_TYPE", "MODEL_INPUT_TYPE", "device", "single_spec", "eval_type", "valid_neg_sample_args", "test_neg_sample_args", "final_config_dict", "model_class", "parameters", "yaml_loader", "full"]
+    [
+        "MODEL_TYPE",
+        "MODEL_INPUT_TYPE",
+        "device",
+        "single_spec",
+        "eval_type",
+        "valid_neg_sample_args",
+        "test_neg_sample_args",
+        "final_config_dict",
+        "model_class",
+        "parameters",
+        "yaml_loader",
+        "full",
+    ]
 )
 # Read, but not usable here: why, and what to do instead.
 REFUSED = {
@@ -91,9 +104,7 @@ def models() -> dict[str, KnownModel]:
 def settings_of(model: str | None) -> frozenset[str]:
     """Every setting that a run of `model` reads (of no model in particular when it is unknown)."""
     known = models().get(model or "")
-    return _general_settings(known.name if known else "") | (
-        _read_by_model(known.name) if known else frozenset()
-    )
+    return _general_settings(known.name if known else "") | (_read_by_model(known.name) if known else frozenset())
 
 
 def readers_of(setting: str) -> list[str]:

@@ -121,9 +121,7 @@ def load_data(config: Any, ratios: list[float] | None, shuffle_first: bool) -> D
 
     dataset = create_dataset(config)
     if len(dataset) == 0:
-        raise DataError(
-            "no interaction is left after the filters (user_inter_num_interval, val_interval, ...)"
-        )
+        raise DataError("no interaction is left after the filters (user_inter_num_interval, val_interval, ...)")
     train, valid, test = data_preparation(config, dataset)
     parts = _train_parts(config, train, ratios, shuffle_first) if ratios else []
     return Data(dataset, [*parts, train], valid, test)
@@ -134,9 +132,7 @@ def _train_parts(config: Any, train: Any, ratios: list[float], shuffle_first: bo
     from recbole.data.dataloader import TrainDataLoader
 
     if type(train) is not TrainDataLoader:
-        raise DataError(
-            f"add_train_split divides interactions; {config['model']} trains on {type(train).__name__}"
-        )
+        raise DataError(f"add_train_split divides interactions; {config['model']} trains on {type(train).__name__}")
     rows = len(train._dataset.inter_feat)
     order = torch.arange(rows)
     if shuffle_first:

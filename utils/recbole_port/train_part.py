@@ -43,12 +43,8 @@ def train_interactions(config: Any, data: Data) -> pd.DataFrame:
     users, items = config["USER_ID_FIELD"], config["ITEM_ID_FIELD"]
     folder = Path(config["data_path"])
     parts = config["benchmark_filename"]
-    names = (
-        [f"{config['dataset']}.{part}.inter" for part in parts] if parts else [f"{config['dataset']}.inter"]
-    )
-    read = [
-        read_atomic(folder / name, config["field_separator"], config["encoding"] or "utf-8") for name in names
-    ]
+    names = [f"{config['dataset']}.{part}.inter" for part in parts] if parts else [f"{config['dataset']}.inter"]
+    read = [read_atomic(folder / name, config["field_separator"], config["encoding"] or "utf-8") for name in names]
     rows = pd.concat(read, ignore_index=True)
     if config["TIME_FIELD"] in rows:
         rows = rows.sort_values(config["TIME_FIELD"], key=pd.to_numeric, kind="stable")

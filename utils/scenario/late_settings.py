@@ -15,7 +15,22 @@ _AT_START = frozenset(
 )
 # Read by RecBole's trainer when it is made.
 _BY_TRAINER = frozenset(
-    ["epochs", "learner", "learning_rate", "weight_decay", "eval_step", "stopping_step", "clip_grad_norm", "metrics", "topk", "valid_metric", "metric_decimal_place", "loss_decimal_place", "enable_amp", "enable_scaler"]
+    [
+        "epochs",
+        "learner",
+        "learning_rate",
+        "weight_decay",
+        "eval_step",
+        "stopping_step",
+        "clip_grad_norm",
+        "metrics",
+        "topk",
+        "valid_metric",
+        "metric_decimal_place",
+        "loss_decimal_place",
+        "enable_amp",
+        "enable_scaler",
+    ]
 )
 
 
@@ -29,9 +44,7 @@ def why_too_late(setting: str, earlier: Sequence[Command], later: Sequence[Comma
         return _needs_before("init_trainer", {"train", "test_eval"}, later)
     general = known_settings.defaults(None)
     if setting in general and any("data" in command.needs for command in earlier):
-        return (
-            f"comes too late: '{_first_with_data(earlier)}' has loaded the dataset; put set_config before it"
-        )
+        return f"comes too late: '{_first_with_data(earlier)}' has loaded the dataset; put set_config before it"
     if setting not in general:
         return _needs_before("init_model", {"init_trainer", "wrap_model", "train"}, later)
     return None

@@ -18,9 +18,7 @@ def describe_mismatch(detail: Mapping[str, Any]) -> str:
     accepted = re.sub(r"^Input should (be |have )?", "", detail["msg"]).replace("Value error, ", "")
     accepted = accepted.replace("a valid boolean", "True or False").replace("a valid ", "a ")
     accepted = re.sub(r"^String should match pattern", "a text that matches", accepted)
-    accepted = re.sub(r"^(greater|less) than", r"a number \1 than", accepted).replace(
-        "a integer", "an integer"
-    )
+    accepted = re.sub(r"^(greater|less) than", r"a number \1 than", accepted).replace("a integer", "an integer")
     got = detail["input"]
     shown = repr(got) if len(repr(got)) <= 60 else f"{repr(got)[:57]}..."
     return f"got {shown}; accepted: {accepted}{_hint(detail, got)}"

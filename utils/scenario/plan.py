@@ -84,16 +84,10 @@ def _read_steps(source: ScenarioFile) -> _Draft:
     draft = _Draft()
     steps = source.data.get("scenario")
     if not isinstance(steps, list) or not steps:
-        what = (
-            "the file has no 'scenario'"
-            if "scenario" not in source.data
-            else "'scenario' is not a list of commands"
-        )
+        what = "the file has no 'scenario'" if "scenario" not in source.data else "'scenario' is not a list of commands"
         if isinstance(steps, list):
             what = "'scenario' is empty"
-        draft.problems.append(
-            source.problem(("scenario",), f"{what}; e.g. scenario: [{{command: init_model}}]", True)
-        )
+        draft.problems.append(source.problem(("scenario",), f"{what}; e.g. scenario: [{{command: init_model}}]", True))
         return draft
     for index, raw in enumerate(steps):
         path: NodePath = ("scenario", index)
@@ -119,15 +113,11 @@ def _name_and_params(
     if isinstance(raw, dict) and "command" in raw:
         unknown = [key for key in raw if key not in {"command", "params"}]
         for key in unknown:
-            message = (
-                f"a step has 'command' and 'params', not '{key}'{did_you_mean(key, ['command', 'params'])}"
-            )
+            message = f"a step has 'command' and 'params', not '{key}'{did_you_mean(key, ['command', 'params'])}"
             draft.problems.append(source.problem((*path, key), message, at_key=True))
         if isinstance(raw["command"], str):
             return raw["command"], raw.get("params"), (*path, "command"), (*path, "params"), False
-        draft.problems.append(
-            source.problem((*path, "command"), f"a command is a name, got {raw['command']!r}")
-        )
+        draft.problems.append(source.problem((*path, "command"), f"a command is a name, got {raw['command']!r}"))
         return None
     if isinstance(raw, dict) and len(raw) == 1:
         ((name, params),) = raw.items()
@@ -148,9 +138,7 @@ def _read_step(source: ScenarioFile, cls: type[Command], params: Any, path: Node
         values = dict(zip(cls.shorthand, params, strict=True))
     else:
         wanted = ", ".join(cls.shorthand)
-        draft.problems.append(
-            source.problem(path, f"{cls.name}: got {params!r}; accepted: a list [{wanted}]")
-        )
+        draft.problems.append(source.problem(path, f"{cls.name}: got {params!r}; accepted: a list [{wanted}]"))
         return
     if not isinstance(values, dict):
         accepted = "no params" if not cls.model_fields else f"a mapping of {', '.join(cls.model_fields)}"
@@ -221,9 +209,7 @@ def _check_order(source: ScenarioFile, draft: _Draft) -> None:
         have = (have - cls.drops) | cls.gives
 
 
-def _check_commands(
-    source: ScenarioFile, settings: dict[str, Any], draft: _Draft, vector_files: set[Path]
-) -> None:
+def _check_commands(source: ScenarioFile, settings: dict[str, Any], draft: _Draft, vector_files: set[Path]) -> None:
     """Each command's own check, in order, with the vector files that exist by then."""
     folder = vectors_dir(settings)
     vector_files.update(_preprocessed(settings, folder))
@@ -233,9 +219,7 @@ def _check_commands(
         for complaint in step.command.check(view):
             dotted = ".".join(map(str, (step.command.name, *complaint.path)))
             message = (
-                f"{dotted}: {complaint.message}"
-                if not step.shorthand
-                else f"{step.command.name}: {complaint.message}"
+                f"{dotted}: {complaint.message}" if not step.shorthand else f"{step.command.name}: {complaint.message}"
             )
             draft.problems.append(source.problem(step.locate(complaint.path), message))
         vector_files.update(folder / name for name in step.command.vector_files_written())

@@ -23,9 +23,7 @@ _PROBABILITY = re.compile(r"(dropout|drop_ratio|_prob$|_probs$)")
 Finding = tuple[NodePath, str, bool]
 
 
-def check_settings(
-    source: ScenarioFile, settings: Mapping[str, Any], overridden: frozenset[str]
-) -> list[Problem]:
+def check_settings(source: ScenarioFile, settings: Mapping[str, Any], overridden: frozenset[str]) -> list[Problem]:
     """Every problem of the settings; those of `--set` carry the option instead of a position."""
     findings = _find(settings)
     if not findings:
@@ -64,9 +62,7 @@ def _unknown(settings: Mapping[str, Any]) -> Iterator[Finding]:
     if isinstance(name, str) and name not in models:
         yield ("model",), f"unknown model '{name}'{did_you_mean(name, models)}", False
         return
-    known = known_settings.settings_of(name if isinstance(name, str) else None) | set(
-        BridgeSettings.model_fields
-    )
+    known = known_settings.settings_of(name if isinstance(name, str) else None) | set(BridgeSettings.model_fields)
     for setting in settings:
         if setting in known_settings.REFUSED:
             yield (setting,), f"'{setting}' is not accepted: {known_settings.REFUSED[setting]}", True
@@ -93,9 +89,7 @@ def _mistyped(settings: Mapping[str, Any]) -> Iterator[Finding]:
     except ValidationError as error:
         seen: set[NodePath] = set()
         for detail in error.errors():
-            path = tuple(
-                part for part in detail["loc"] if not (isinstance(part, str) and _BRANCH.search(part))
-            )
+            path = tuple(part for part in detail["loc"] if not (isinstance(part, str) and _BRANCH.search(part)))
             if path in seen:
                 continue
             seen.add(path)
@@ -132,9 +126,7 @@ def _siblings(path: NodePath) -> list[str]:
 
 def _model_values(settings: Mapping[str, Any]) -> Iterator[Finding]:
     """Settings that only some models read: compared with the type of RecBole's own value."""
-    defaults = known_settings.defaults(
-        settings.get("model") if isinstance(settings.get("model"), str) else None
-    )
+    defaults = known_settings.defaults(settings.get("model") if isinstance(settings.get("model"), str) else None)
     for setting, value in settings.items():
         if setting in CommonSettings.model_fields or value is None or setting not in defaults:
             continue
@@ -216,5 +208,7 @@ def _valid_metric(
     if str(values["valid_metric"]).lower() not in {metric.lower() for metric in measured}:
         at = "valid_metric" if "valid_metric" in settings else "metrics"
         hint = did_you_mean(str(values["valid_metric"]), measured)
-        what = f"valid_metric '{values['valid_metric']}' is not measured; metrics and topk give {', '.join(measured[:6])}"
+        what = (
+            f"valid_metric '{values['valid_metric']}' is not measured; metrics and topk give {', '.join(measured[:6])}"
+        )
         yield (at if at in settings else "topk",), what + hint, False

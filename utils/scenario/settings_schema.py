@@ -52,20 +52,12 @@ class LlmConfig(Section):
     """Where vectors of users and items come from."""
 
     embeddings_path: str = Field("datasets/llm_embeddings", description="Folder with one folder per dataset.")
-    default_users_emb_file: str | None = Field(
-        None, description="Used when wrap_model names no users_emb_file."
-    )
-    default_items_emb_file: str | None = Field(
-        None, description="Used when wrap_model names no items_emb_file."
-    )
+    default_users_emb_file: str | None = Field(None, description="Used when wrap_model names no users_emb_file.")
+    default_items_emb_file: str | None = Field(None, description="Used when wrap_model names no items_emb_file.")
     use_user_emb: bool = True
     use_item_emb: bool = False
-    users_start_with_1: bool = Field(
-        True, description="Row 0 of a bare matrix belongs to the user with token '1'."
-    )
-    items_start_with_1: bool = Field(
-        True, description="Row 0 of a bare matrix belongs to the item with token '1'."
-    )
+    users_start_with_1: bool = Field(True, description="Row 0 of a bare matrix belongs to the user with token '1'.")
+    items_start_with_1: bool = Field(True, description="Row 0 of a bare matrix belongs to the item with token '1'.")
     preprocess_from_json: PreprocessFromJson | None = None
     preprocess_random: PreprocessRandom | None = None
 
@@ -98,9 +90,7 @@ class BridgeSettings(BaseModel):
 
     model_config = ConfigDict(extra="allow", strict=True)
 
-    logger_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
-        "INFO", description="Log level."
-    )
+    logger_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field("INFO", description="Log level.")
     journal_name: Annotated[str, Field(pattern=r"^[^/\\]+\.csv$")] = Field(
         "journal.csv", description="CSV beside the experiments, one row per run."
     )
@@ -126,9 +116,7 @@ class CommonSettings(BridgeSettings):
     use_gpu: bool = True
     gpu_id: str | int = "0"
     worker: NonNegativeInt = 0
-    state: Literal["INFO", "DEBUG", "ERROR", "WARNING", "CRITICAL", "info", "debug", "error", "warning"] = (
-        "INFO"
-    )
+    state: Literal["INFO", "DEBUG", "ERROR", "WARNING", "CRITICAL", "info", "debug", "error", "warning"] = "INFO"
     show_progress: bool = True
     shuffle: bool = True
     epochs: NonNegativeInt = 300

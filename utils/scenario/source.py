@@ -70,9 +70,7 @@ def read(path: Path) -> ScenarioFile:
     data = reader.read()
     if not reader.problems and not isinstance(data, dict):
         what = "the file is empty" if data is None else "a scenario is a mapping of settings"
-        reader.problems.append(
-            _problem(path, text, 1 if text else 0, 1, f"{what}; it needs at least 'scenario:'")
-        )
+        reader.problems.append(_problem(path, text, 1 if text else 0, 1, f"{what}; it needs at least 'scenario:'"))
     if reader.problems:
         raise ScenarioError(reader.problems)
     return ScenarioFile(path, text, data, reader.value_marks, reader.key_marks)
@@ -148,9 +146,7 @@ class _Reader:
             return None
         if node.tag not in _PLAIN_TAGS and node.tag != "tag:yaml.org,2002:merge":
             tag = node.tag.replace("tag:yaml.org,2002:", "!!")
-            self._say(
-                *self.value_marks[path], f"tag '{tag}' is not accepted; a scenario holds plain values only"
-            )
+            self._say(*self.value_marks[path], f"tag '{tag}' is not accepted; a scenario holds plain values only")
             return None
         self._open.add(id(node))
         try:
@@ -219,9 +215,7 @@ def _quote_bare_star(text: str, line: int, column: int) -> tuple[int, str] | Non
     content = lines[line - 1]
     star = column - 2
     if not (
-        0 <= star < len(content)
-        and content[star] == "*"
-        and content[star + 1 : star + 2] in {"]", ",", " ", "\n"}
+        0 <= star < len(content) and content[star] == "*" and content[star + 1 : star + 2] in {"]", ",", " ", "\n"}
     ):
         return None
     lines[line - 1] = f"{content[:star]}'*'{content[star + 1 :]}"

@@ -187,9 +187,7 @@ def test_the_reproducer_fails_while_the_gap_is_open(name: str, outcomes: dict[tu
 
 
 @pytest.mark.parametrize("name", REPRODUCERS)
-def test_the_reproducer_passes_once_the_gap_is_closed(
-    name: str, outcomes: dict[tuple[str, bool], Any]
-) -> None:
+def test_the_reproducer_passes_once_the_gap_is_closed(name: str, outcomes: dict[tuple[str, bool], Any]) -> None:
     assert outcomes[name, False] is None
 
 
