@@ -11,6 +11,7 @@ from utils.console import Console
 from utils.journal.records import RunRecord
 from utils.scenario import paths
 from utils.scenario.errors import StepError
+from utils.scenario.settings_schema import BridgeSettings
 
 if TYPE_CHECKING:
     from models.transfer.wrapper import TransferWrapper
@@ -92,11 +93,41 @@ class RunContext:
 
     def recbole_config(self) -> Any:
         """RecBole's config of the current settings, made at the first use and kept in step by `set_config`."""
-        from utils.recbole_port import session
-
         if self.config is None:
-            self.config = session.build_config(self.settings, self.run_dir)
+            self.config = self._build_config()
         return self.config
+
+    def change_settings(self, values: Mapping[str, Any]) -> None:
+        """Settings from here on, in RecBole's config and in the running transfer loss as well."""
+        self.settings.update(values)
+        if self.config is not None:
+            self.config = self._build_config()
+            self.record.protocol = protocol(self.config) if self._data is not None else {}
+        if self.wrapper is not None:
+            self.wrapper.weight = self.transfer_weight
+
+    @property
+    def transfer_weight(self) -> float:
+        """a in (1-a) * model loss + a * transfer loss."""
+        given = self.settings.get("distil_loss_weight")
+        return float(BridgeSettings.model_fields["distil_loss_weight"].default if given is None else given)
+
+    def drop_trainer(self) -> None:
+        """Let go of the trainer and of the files that it holds open."""
+        from utils.recbole_port.training import close
+
+        if self.trainer is not None:
+            close(self.trainer)
+        self.trainer = None
+
+    def _build_config(self) -> Any:
+        from utils.recbole_port import session
+        from utils.recbole_port.training import message_of
+
+        try:
+            return session.build_config(self.settings, self.run_dir, before=self.config)
+        except (ValueError, KeyError, TypeError, NotImplementedError, RuntimeError) as error:
+            raise StepError(None, f"RecBole refuses these settings: {message_of(error)}") from error
 
     def _load_data(self) -> Data:
         from utils.recbole_port import session
@@ -113,6 +144,8 @@ class RunContext:
                 None, f"the dataset '{self.settings['dataset']}' cannot be loaded: {message_of(error)}"
             ) from error
         dataset = data.dataset
+        # set_config may have changed what the data depends on, the seed for one.
+        self.record.settings |= {**self.settings, "seed": config["seed"]}
         self.record.dataset = {
             "name": self.settings["dataset"],
             # RecBole counts its padding row as well.

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import logging
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
-from utils.commands.base import StepResult
+from utils.commands.base import Command, StepResult
 from utils.console import Console
 from utils.context import RunContext
 from utils.journal import csv_journal
 from utils.journal.environment import environment
-from utils.journal.records import RunRecord, make_run_dir
+from utils.journal.records import RunRecord, make_run_dir, new_run_id
+from utils.llm_sections import SECTIONS
+from utils.recbole_port import known_settings
+from utils.recbole_port.logs import QUIET
 from utils.scenario.errors import Problem, StepError
-from utils.scenario.paths import saved_dir
+from utils.scenario.paths import dataset_dir, saved_dir
 from utils.scenario.plan import Plan, Step
 from utils.scenario.settings import effective
+from utils.scenario.settings_schema import BridgeSettings
+from utils.scenario.source import NodePath
+
+T = TypeVar("T")
 
 LOG_DIR = Path("log")
+DEFAULT_JOURNAL = BridgeSettings.model_fields["journal_name"].default
+_LOG = logging.getLogger(QUIET)
 # Steps faster than this are shown without their time.
 _SHOWN_FROM_S = 0.05
 
@@ -35,40 +47,49 @@ class CannotRecord(OSError):
 def run_plan(plan: Plan, console: Console) -> RunRecord:
     """Run one scenario; its record says how it ended. KeyboardInterrupt is passed on, after the record."""
     now = datetime.datetime.now()
-    model = str(plan.settings["model"])
-    saved = saved_dir(plan.settings)
-    try:
-        run_id, run_dir = make_run_dir(saved, model, now)
-        (run_dir / "resolved.yaml").write_text(_resolved(plan), encoding="utf-8")
-    except OSError as error:
-        raise CannotRecord(f"cannot write to {saved}: {error.strerror or error}") from error
-    settings = dict(plan.settings)
+    settings = copy.deepcopy(plan.settings)
     record = RunRecord(
-        run_id,
-        str(plan.path),
-        {**settings, "seed": effective(settings)["seed"]},
-        started=now.isoformat(timespec="seconds"),
-        environment=environment(),
+        "", str(plan.path), {**settings, "seed": effective(settings)["seed"]}, started=now.isoformat(timespec="seconds")
     )
+    run_dir = _open_run(plan, record, now)
     ctx = RunContext(settings, record, run_dir, plan.path, console)
     started = time.perf_counter()
     try:
+        record.environment = environment()
         record.write(run_dir)
         _run_steps(plan, ctx)
         record.status = "done"
     except KeyboardInterrupt:
         record.status, record.error = "cancelled", {"message": "cancelled by the user"}
         raise
-    except OSError as error:
-        record.status, record.error = "failed", {"message": f"{type(error).__name__}: {error}"}
-        console.line(f"    failed: {error}")
     except _Failed as failure:
         record.status, record.error = "failed", failure.facts
+    except OSError as error:
+        record.status, record.error = "failed", {"message": _said(error)}
+        console.line(f"    failed: {_said(error)}")
     finally:
         record.ended = datetime.datetime.now().isoformat(timespec="seconds")
         record.seconds = round(time.perf_counter() - started, 3)
-        _finish(ctx, settings.get("journal_name", "journal.csv"))
+        _finish(ctx)
     return record
+
+
+def _open_run(plan: Plan, record: RunRecord, now: datetime.datetime) -> Path:
+    """Give the record its id and the run its folder; CannotRecord where there is no place for one."""
+    saved = saved_dir(plan.settings)
+    try:
+        record.run_id, run_dir = make_run_dir(saved, str(plan.settings["model"]), now)
+        (run_dir / "resolved.yaml").write_text(_resolved(plan), encoding="utf-8")
+    except OSError as error:
+        problem = Problem(str(plan.path), 0, 0, f"cannot write to {saved}: {error.strerror or error}")
+        if "checkpoint_dir" in plan.source.data:
+            problem = plan.source.problem(("checkpoint_dir",), problem.message)
+        record.run_id = record.run_id or new_run_id(str(plan.settings["model"]), now)
+        record.status, record.error, record.ended = "failed", {"message": problem.message}, record.started
+        with suppress(OSError, ValueError):
+            csv_journal.append(_journal(plan.path, plan.settings), record)
+        raise CannotRecord(problem.render()) from error
+    return run_dir
 
 
 class _Failed(Exception):
@@ -81,12 +102,15 @@ class _Failed(Exception):
 
 def _run_steps(plan: Plan, ctx: RunContext) -> None:
     from utils.recbole_port.logs import run_log
+    from utils.recbole_port.session import kept_process_state
 
     level = str(plan.settings.get("logger_level") or plan.settings.get("state") or "INFO")
     log_path = LOG_DIR / str(plan.settings["model"]) / f"{ctx.run_id}.log"
-    with run_log(log_path, level, ctx.console):
-        _set_threads(plan.settings.get("threads"))
-        _preprocess(ctx)
+    with run_log(log_path, level, ctx.console), kept_process_state(plan.settings.get("threads")):
+        for section, preprocess in SECTIONS.items():
+            done = _guarded(plan, ctx, section, ("llm_config", section), partial(preprocess, ctx))
+            for line in done:
+                ctx.console.line(f"    {section}: {line}")
         for number, step in enumerate(plan.steps, start=1):
             ctx.console.line(f"    {number}/{len(plan.steps)} {step.command.name}")
             if _run_step(plan, step, ctx).stop:
@@ -97,107 +121,102 @@ def _run_step(plan: Plan, step: Step, ctx: RunContext) -> StepResult:
     from utils.recbole_port.session import kept_random_state
 
     name, started = step.command.name, time.perf_counter()
-    entry: dict[str, Any] = {"command": name, "params": step.command.model_dump(exclude_unset=True)}
-    try:
-        if step.command.draws:
-            result = step.command.run(ctx)
-        else:
-            with kept_random_state():
-                result = step.command.run(ctx)
-    except StepError as error:
-        raise _Failed(_blame(plan, step, error, ctx)) from error
-    except (KeyboardInterrupt, OSError):
-        raise
-    except Exception as error:
-        # RecBole and torch raise anything; one failing experiment must not stop the folder.
-        logging.getLogger().error("%s", traceback.format_exc())
-        wrapped = StepError(None, f"{name} failed: {type(error).__name__}: {error}")
-        raise _Failed(_blame(plan, step, wrapped, ctx)) from error
+    with nullcontext() if step.command.draws else kept_random_state():
+        result = _guarded(plan, ctx, name, step, lambda: step.command.run(ctx))
     seconds = time.perf_counter() - started
     if result.show:
         ctx.console.line(result.show)
     if result.summary:
         took = f", {seconds:.1f} s" if seconds >= _SHOWN_FROM_S else ""
         ctx.console.line(f"        {result.summary}{took}")
-    logging.getLogger().info("%s: %s", name, dict(result.facts))
-    ctx.record.steps.append({**entry, "seconds": round(seconds, 3), "facts": dict(result.facts)})
+    _LOG.info("%s: %s", name, dict(result.facts))
+    params = step.command.model_dump(exclude_unset=True)
+    ctx.record.steps.append(
+        {"command": name, "params": params, "seconds": round(seconds, 3), "facts": dict(result.facts)}
+    )
     ctx.record.write(ctx.run_dir)
     return result
 
 
-def _blame(plan: Plan, step: Step, error: StepError, ctx: RunContext) -> dict[str, Any]:
+def _guarded(plan: Plan, ctx: RunContext, name: str, at: Step | NodePath, run: Callable[[], T]) -> T:
+    """Run one part of the scenario; whatever it raises, save for Ctrl-C, becomes a _Failed with its position."""
+    try:
+        return run()
+    except StepError as error:
+        raise _Failed(_blame(plan, ctx, name, at, error)) from error
+    except Exception as error:
+        # RecBole and torch raise anything; one failing experiment must not stop the folder.
+        _LOG.error("%s", traceback.format_exc())
+        raise _Failed(_blame(plan, ctx, name, at, StepError(None, _said(error)))) from error
+
+
+def _blame(plan: Plan, ctx: RunContext, name: str, at: Step | NodePath, error: StepError) -> dict[str, Any]:
     """Show where in the file the fault lies, and say it as the record does."""
-    if error.command is not None:
-        before = plan.steps[: plan.steps.index(step)]
-        step = next((earlier for earlier in reversed(before) if earlier.command.name == error.command), step)
-    path = step.locate((error.parameter,) if error.parameter else ())
-    dotted = f"{step.command.name}.{error.parameter}" if error.parameter else step.command.name
-    problem: Problem = plan.source.problem(path, f"{dotted}: {error.message}")
+    if isinstance(at, Step):
+        if error.command is not None:
+            before = plan.steps[: plan.steps.index(at)]
+            at = next((earlier for earlier in reversed(before) if earlier.command.name == error.command), at)
+        name = at.command.name
+        at = at.locate((error.parameter,) if error.parameter else ())
+    dotted = f"{name}.{error.parameter}" if error.parameter else name
+    problem: Problem = plan.source.problem(at, f"{dotted}: {error.message}")
     ctx.console.line(problem.render())
-    logging.getLogger().error("%s", problem.render())
+    _LOG.error("%s", problem.render())
     return {
         "message": problem.message,
         "file": problem.file,
         "line": problem.line,
         "column": problem.column,
-        "command": step.command.name,
+        "command": name,
     }
 
 
-def _finish(ctx: RunContext, journal_name: str) -> None:
-    """Write the record and the journal row; say so where the disk does not take them."""
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+
+
+def _finish(ctx: RunContext) -> None:
+    """Let go of everything, then write the record and the journal row; say so where the disk does not take them."""
     if ctx.wrapper is not None:
         ctx.wrapper.remove_outputs()
-    if ctx.settings.get("save") is False:
-        for checkpoint in ctx.run_dir.glob("model*.pth"):
-            checkpoint.unlink()
-    for what, write in (
-        ("the record", lambda: ctx.record.write(ctx.run_dir)),
-        ("the journal", lambda: csv_journal.append(ctx.experiment_dir / journal_name, ctx.record)),
+    ctx.drop_trainer()
+    journal = _journal(ctx.scenario_path, ctx.settings)
+    for what, act in (
+        ("the checkpoints could not be removed", lambda: _remove_checkpoints(ctx)),
+        ("the record could not be written", lambda: ctx.record.write(ctx.run_dir)),
+        ("the journal could not be written", lambda: csv_journal.append(journal, ctx.record)),
     ):
         try:
-            write()
-        except OSError as error:
-            ctx.console.line(f"    warning: {what} could not be written: {error}")
+            act()
+        except (OSError, ValueError) as error:
+            ctx.console.line(f"    warning: {what}: {error}")
 
 
-def _preprocess(ctx: RunContext) -> None:
-    """LLM-KT's preprocess sections, before the first step."""
-    from utils.data.embeddings import VectorFileError, write_vectors
-    from utils.data.preprocess import random_vectors, write_from_json
-
-    from_json = ctx.llm_config.get("preprocess_from_json") or {}
-    if from_json and ctx.vector_path(from_json["from"]).is_file():
-        try:
-            done = write_from_json(ctx.vectors_dir, from_json["from"], from_json["to"])
-        except VectorFileError as error:
-            raise _Failed({"message": f"llm_config.preprocess_from_json: {error}"}) from error
-        ctx.console.line(f"    preprocess_from_json: {done}")
-    at_random: Mapping[str, Any] = ctx.llm_config.get("preprocess_random") or {}
-    if at_random.get("random"):
-        from utils.recbole_port import session
-        from utils.scenario.settings_schema import PreprocessRandom
-
-        chosen = PreprocessRandom.model_validate(dict(at_random))
-        config = ctx.recbole_config()
-        for field, name in (
-            ("USER_ID_FIELD", chosen.random_users_emb_file),
-            ("ITEM_ID_FIELD", chosen.random_items_emb_file),
-        ):
-            tokens = session.id_map(ctx.data, config[field]).real_tokens
-            write_vectors(ctx.vector_path(name), random_vectors(tokens, chosen.embedding_size, config["seed"]))
-            ctx.console.line(f"    preprocess_random: {name}, {len(tokens):,} random vectors")
+def _journal(scenario: Path, settings: Mapping[str, Any]) -> Path:
+    return scenario.parent / (settings.get("journal_name") or DEFAULT_JOURNAL)
 
 
-def _set_threads(threads: int | None) -> None:
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
+def _remove_checkpoints(ctx: RunContext) -> None:
+    """`save: False` keeps numbers and no models."""
+    if ctx.settings.get("save") is not False:
+        return
+    for checkpoint in ctx.run_dir.glob("*.pth"):
+        checkpoint.unlink()
+    for stage in ctx.record.stages.values():
+        stage["bestmodel_file"] = None
 
 
 def _resolved(plan: Plan) -> str:
-    """The scenario as it runs: all settings with RecBole's defaults, and the steps with theirs."""
-    steps = [{step.command.name: step.command.model_dump() or None} for step in plan.steps]
-    content = {**effective(plan.settings), "scenario": steps}
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    """The scenario as it runs, itself a scenario: all settings with RecBole's defaults, and the steps with theirs."""
+    settings = {key: value for key, value in effective(plan.settings).items() if key not in known_settings.REFUSED}
+    # RecBole has another default for the first.
+    settings |= {"data_path": str(dataset_dir(plan.settings).parent), "checkpoint_dir": str(saved_dir(plan.settings))}
+    steps = [{step.command.name: _params(step.command)} for step in plan.steps]
+    return yaml.safe_dump({**settings, "scenario": steps}, sort_keys=False, allow_unicode=True)
+
+
+def _params(command: Command) -> Any:
+    """Parameters as a scenario gives them; a command of one parameter takes its value."""
+    values = command.model_dump()
+    alone = len(values) == 1 and tuple(values) == command.shorthand
+    return next(iter(values.values())) if alone else values or None

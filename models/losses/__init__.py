@@ -32,7 +32,7 @@ def find_loss(name: str, model_name: str) -> Formula | LegacyLoss | type[DistilL
         return LOSSES.get(name)
     for module_name in _modules(model_name):
         found = getattr(importlib.import_module(module_name), name, None)
-        if inspect.isclass(found) and issubclass(found, DistilLosses):
+        if inspect.isclass(found) and issubclass(found, DistilLosses) and found is not DistilLosses:
             return found
     raise UnknownName("loss", name, loss_names())
 
@@ -40,6 +40,8 @@ def find_loss(name: str, model_name: str) -> Formula | LegacyLoss | type[DistilL
 def _modules(model_name: str) -> Iterator[str]:
     for module in pkgutil.iter_modules(__path__, prefix="models.losses."):
         yield module.name
-    for candidate in (f"models.{model_name.lower()}", f"models.recommenders.{model_name.lower()}"):
-        if importlib.util.find_spec(candidate) is not None:
-            yield candidate
+    for package in ("models", "models.recommenders"):
+        name = f"{package}.{model_name.lower()}"
+        # Looking inside a package that does not exist raises.
+        if importlib.util.find_spec(package) is not None and importlib.util.find_spec(name) is not None:
+            yield name

@@ -14,23 +14,23 @@ from models.losses.base import LOSSES
 class LegacyLoss:
     """What one of LLM-KT's classes computed: a formula on a layer's input or output against one side's vectors.
 
-    taps: what is tapped when the scenario sets no outputs (None: it has to).
+    rows: what the class took the layer's rows for, whatever else their number would fit.
     """
 
     formula: str
     side: Literal["users", "items"]
     io: Literal["input", "output"]
-    taps: str | None = None
+    rows: Literal["batch", "table"] = "batch"
 
 
-# LightGCNUserCosSim is a stub in LLM-KT; LightGCN's propagated embeddings are what its forward() returns.
+# LightGCNUserCosSim is a stub in LLM-KT; LightGCN's propagated embeddings leave no layer, but its forward().
 LEGACY_LOSSES: dict[str, LegacyLoss] = {
     "NeumfUserRMSE": LegacyLoss("rmse", "users", "output"),
     "AutoIntUserRMSE": LegacyLoss("rmse", "users", "input"),
     "MultiVAEUserRMSE": LegacyLoss("rmse", "users", "input"),
     "SimpleXUserRMSE": LegacyLoss("rmse", "users", "input"),
-    "NGCFUserRMSE": LegacyLoss("rmse", "users", "output"),
-    "LightGCNUserCosSim": LegacyLoss("cosine", "users", "output", taps="forward"),
+    "NGCFUserRMSE": LegacyLoss("rmse", "users", "output", "table"),
+    "LightGCNUserCosSim": LegacyLoss("cosine", "users", "output", "table"),
 }
 
 

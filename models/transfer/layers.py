@@ -59,13 +59,18 @@ def select(model: nn.Module, selectors: Sequence[int | str]) -> list[Layer]:
     return [layer for layer in tree if layer.number in chosen]
 
 
+def numbered(model: nn.Module, tree: Sequence[Layer], number: int) -> Layer:
+    """The layer of that number; LayerError when the tree has none."""
+    if not 1 <= number <= len(tree):
+        raise LayerError(
+            f"no layer {number}: layers of {type(model).__name__} start at 1 (the model) and end at {len(tree)}"
+        )
+    return tree[number - 1]
+
+
 def _matches(model: nn.Module, tree: list[Layer], selector: int | str) -> list[Layer]:
     if isinstance(selector, int):
-        if not 1 <= selector <= len(tree):
-            raise LayerError(
-                f"no layer {selector}: layers of {type(model).__name__} start at 1 (the model) and end at {len(tree)}"
-            )
-        return [tree[selector - 1]]
+        return [numbered(model, tree, selector)]
     names = [layer.path or ROOT for layer in tree]
     found = [layer for layer, name in zip(tree, names, strict=True) if fnmatch.fnmatchcase(name, selector)]
     if not found:

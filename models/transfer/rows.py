@@ -7,17 +7,18 @@ fits two ways is an error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
-from models.transfer.taps import Fired, TapError
+from models.transfer.taps import Call, Fired, TapError
 from models.transfer.teachers import Side
 
 Rows = Literal["auto", "batch", "table"]
+Batch = Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,9 @@ class IdFields:
     def count(self, side: Side) -> int:
         return self.n_users if side == "users" else self.n_items
 
+    def column(self, side: Side) -> str:
+        return self.users if side == "users" else self.items
+
 
 @dataclass(frozen=True)
 class StudentRows:
@@ -47,25 +51,28 @@ class StudentRows:
 class RowMatcher:
     """Matches one tap's rows; how it did in the first batch holds for all that follow."""
 
-    def __init__(self, side: Side, fields: IdFields, rows: Rows = "auto") -> None:
-        self.side, self.fields = side, fields
+    def __init__(self, side: Side, fields: IdFields, rows: Rows = "auto", shared: bool = False) -> None:
+        """shared: the tap serves the other side too, so that only whole tables are certain."""
+        self.side, self.fields, self.shared = side, fields, shared
+        self.other: Side = "items" if side == "users" else "users"
         self._rows: str = rows
 
-    def match(self, fired: Fired, interaction: Mapping[str, torch.Tensor], default_io: str = "output") -> StudentRows:
+    def match(self, fired: Fired, batch: Batch, default_io: str = "output") -> StudentRows:
         """The rows of this batch; TapError when they cannot be told for certain."""
         call = fired.call()
         io = fired.tap.io or default_io
-        value = call.args if io == "input" else call.output
-        where = f"the tap '{fired.tap.text}' ({fired.place})"
-        tensor = self._pick(value, fired.tap.item, io, where)
-        given = self._ids_given(fired.owner, call.args, io, tensor)
-        if given is not None:
-            return StudentRows(tensor.flatten(0, -2), given.flatten(), "ids of the call")
-        return self._by_shape(tensor, interaction, call.args, where)
+        tensor = self._pick(call.args if io == "input" else call.output, fired.tap.item, io, fired.where)
+        if isinstance(fired.owner, nn.Embedding) and io == "output":
+            ids = self._ids_given(fired.owner, call, batch, fired.where)
+            if ids is not None and ids.shape == tensor.shape[:-1]:
+                return StudentRows(tensor.flatten(0, -2), ids.flatten(), "ids of the call")
+        return self._by_shape(tensor, batch, call, fired.where)
 
     def _pick(self, value: Any, item: int | None, io: str, where: str) -> torch.Tensor:
-        if isinstance(value, torch.Tensor):
+        if isinstance(value, torch.Tensor) and item is None:
             found: Any = value
+        elif isinstance(value, torch.Tensor):
+            raise TapError(f"{where} has one tensor as its {io}; leave [{item}] out")
         elif not isinstance(value, (tuple, list)) or not value:
             raise TapError(f"{where} has no tensor as its {io}, but {type(value).__name__}")
         elif item is not None:
@@ -81,74 +88,105 @@ class RowMatcher:
             raise TapError(f"{where} gives {kind} as its {io}, not vectors")
         return found
 
-    def _table_of_pair(self, values: Any, io: str, where: str) -> torch.Tensor:
+    def _table_of_pair(self, values: Sequence[Any], io: str, where: str) -> torch.Tensor:
         """The one value that is this side's whole table, as in LightGCN's (users, items)."""
-        tensors = [value for value in values if isinstance(value, torch.Tensor)]
-        tables = [value for value in tensors if value.dim() == 2 and value.shape[0] == self.fields.count(self.side)]
-        other = self.fields.n_items if self.side == "users" else self.fields.n_users
-        if len(tensors) == len(values) == 2 and len(tables) == 1 and {value.shape[0] for value in tensors} == {
-            self.fields.count(self.side), other
-        }:  # fmt: skip
-            return tables[0]
+        rows = [value.shape[0] if isinstance(value, torch.Tensor) and value.dim() == 2 else None for value in values]
+        mine, others = self.fields.count(self.side), self.fields.count(self.other)
+        if mine != others and sorted(rows, key=str) == sorted([mine, others], key=str):
+            found: torch.Tensor = values[rows.index(mine)]
+            return found
         shapes = ", ".join(str(list(value.shape)) if isinstance(value, torch.Tensor) else "-" for value in values)
         raise TapError(f"{where} has {len(values)} {io} values ({shapes}); say which, e.g. 'name[0]'")
 
-    def _ids_given(self, owner: nn.Module, args: tuple[Any, ...], io: str, tensor: torch.Tensor) -> torch.Tensor | None:
-        """The ids that an embedding table of this side was asked for."""
-        if io == "output" and isinstance(owner, nn.Embedding) and owner.num_embeddings == self.fields.count(self.side):
-            ids = args[0]
-            if isinstance(ids, torch.Tensor) and ids.shape == tensor.shape[:-1]:
-                return ids
+    def _ids_given(self, table: nn.Embedding, call: Call, batch: Batch, where: str) -> torch.Tensor | None:
+        """The ids that a table of this side was asked for; None for a table of something else, say of ages."""
+        mine, others, rows = self.fields.count(self.side), self.fields.count(self.other), table.num_embeddings
+        ids: torch.Tensor = call.args[0]
+        if mine != others and rows in (mine, others):
+            holds: Side | None = self.side if rows == mine else self.other
+        else:
+            # Users and items are equally many, or it is a table of entities, the first of which are the items.
+            holds = self._side_asked_for(ids, batch)
+        if holds == self.side:
+            return ids
+        if self._rows != "batch" and (holds == self.other or rows == mine):
+            raise TapError(f"{where} is a table of {rows} {self.other}, it seems, not of {self.side}")
         return None
 
-    def _by_shape(
-        self, tensor: torch.Tensor, interaction: Mapping[str, torch.Tensor], args: tuple[Any, ...], where: str
-    ) -> StudentRows:
+    def _side_asked_for(self, ids: torch.Tensor, batch: Batch) -> Side | None:
+        """Whose column of the batch these ids are; None for neither or both."""
+        fields = self.fields
+        items = (fields.items, fields.negative_items, fields.item_sequence)
+        sides: set[Side] = {
+            "items" if name in items else "users" for name in _columns_given((fields.users, *items), batch, (ids,))
+        }
+        return sides.pop() if len(sides) == 1 else None
+
+    def _by_shape(self, tensor: torch.Tensor, batch: Batch, call: Call, where: str) -> StudentRows:
         fields, side = self.fields, self.side
-        ids = interaction[fields.users if side == "users" else fields.items]
         if tensor.dim() == 3 and tensor.shape[1] == 1:
             tensor = tensor.squeeze(1)
-        if tensor.dim() == 3 and side == "items" and fields.item_sequence in interaction:
-            sequence = interaction[fields.item_sequence]
+        if tensor.dim() == 3 and side == "items" and fields.item_sequence in batch:
+            sequence = batch[fields.item_sequence]
             if sequence.shape == tensor.shape[:2]:
                 return StudentRows(tensor.flatten(0, 1), sequence.flatten(), "positions of the sequence")
         if tensor.dim() != 2:
             raise TapError(f"{where} gives {list(tensor.shape)}; a loss compares [rows, dim]")
-        fits = {
-            "batch": tensor.shape[0] == len(ids),
-            "table": tensor.shape[0] == fields.count(side),
-            "both tables": tensor.shape[0] == fields.n_users + fields.n_items,
-        }
-        allowed = {"auto": set(fits), "table": {"table", "both tables"}}.get(self._rows, {self._rows})
-        matched = [name for name, fit in fits.items() if fit and name in allowed]
-        if len(matched) != 1:
-            sizes = f"batch {len(ids)}, {fields.n_users} users, {fields.n_items} items"
-            hint = "; say which with rows: batch or table" if matched else ""
-            raise TapError(
-                f"{where} gives {list(tensor.shape)}, which fits {' and '.join(matched) or 'none'} of {sizes}{hint}"
-            )
-        self._rows = matched[0]
-        if self._rows == "table":
-            return StudentRows(tensor[ids], ids, "table")
-        if self._rows == "both tables":
+        if fields.column(side) not in batch:
+            raise TapError(f"{where} cannot be compared: this model's batches do not name their {side}")
+        ids = batch[fields.column(side)]
+        matched = self._fit(tensor, len(ids), where)
+        if matched == "table":
+            return StudentRows(tensor[ids], ids, matched)
+        if matched == "both tables":
             offset = 0 if side == "users" else fields.n_users
-            return StudentRows(tensor[ids + offset], ids, "both tables")
-        if side == "items" and fields.negative_items in interaction:
-            ids = self._positive_or_negative(interaction, args, where)
-        return StudentRows(tensor, ids, "batch")
+            return StudentRows(tensor[ids + offset], ids, matched)
+        if side == "items" and fields.negative_items in batch:
+            ids = self._positive_or_negative(batch, call, where)
+        return StudentRows(tensor, ids, matched)
 
-    def _positive_or_negative(
-        self, interaction: Mapping[str, torch.Tensor], args: tuple[Any, ...], where: str
-    ) -> torch.Tensor:
+    def _fit(self, tensor: torch.Tensor, batch_size: int, where: str) -> str:
+        """What dimension 0 counts: "batch", "table" or "both tables"."""
+        fields, rows = self.fields, tensor.shape[0]
+        sizes = {
+            "batch": batch_size,
+            "table": fields.count(self.side),
+            f"table of {self.other}": fields.count(self.other),
+            "both tables": fields.n_users + fields.n_items,
+        }
+        fits = [name for name, size in sizes.items() if size == rows]
+        if self._rows != "auto":
+            allowed = {"table", "both tables"} if self._rows == "table" else {self._rows}
+            fits = [name for name in fits if name in allowed]
+        if len(fits) != 1 or fits[0] not in ("batch", "table", "both tables"):
+            known = f"batch {batch_size}, {fields.n_users} users, {fields.n_items} items"
+            hint = "; say which with rows: batch or table" if len(fits) > 1 else ""
+            raise TapError(
+                f"{where} gives {list(tensor.shape)}, which fits {' and '.join(fits) or 'none'} of {known}{hint}"
+            )
+        if fits[0] == "batch" and self.shared:
+            raise TapError(f"{where} has a row per interaction; say whose: users: [...] or items: [...]")
+        self._rows = fits[0]
+        return fits[0]
+
+    def _positive_or_negative(self, batch: Batch, call: Call, where: str) -> torch.Tensor:
         """Which of a pairwise batch's two item columns a call was given."""
-        candidates = [interaction[self.fields.items], interaction[self.fields.negative_items]]
-        given = [ids for ids in candidates if any(isinstance(arg, torch.Tensor) and _same(arg, ids) for arg in args)]
+        given = _columns_given((self.fields.items, self.fields.negative_items), batch, call.args)
         if len(given) != 1:
             raise TapError(
                 f"{where} may hold positive or negative items; tap an embedding, or a method that takes item ids"
             )
-        return given[0]
+        return batch[given[0]]
 
 
-def _same(left: torch.Tensor, right: torch.Tensor) -> bool:
-    return left is right or (left.shape == right.shape and left.dtype == right.dtype and torch.equal(left, right))
+def _columns_given(names: Sequence[str], batch: Batch, args: Sequence[Any]) -> list[str]:
+    """The columns among these that a call was given, themselves or as copies."""
+    here = [name for name in names if name in batch]
+    # A GPU has to be waited for to compare values, so the objects come first.
+    itself = [name for name in here if any(arg is batch[name] for arg in args)]
+    return itself or [name for name in here if any(_same(arg, batch[name]) for arg in args)]
+
+
+def _same(left: Any, right: torch.Tensor) -> bool:
+    alike = isinstance(left, torch.Tensor) and left.shape == right.shape and left.dtype == right.dtype
+    return alike and torch.equal(left, right)

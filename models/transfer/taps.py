@@ -12,12 +12,12 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from torch import nn
 
-from models.transfer.layers import ROOT, Layer, LayerError, layers
+from models.transfer.layers import ROOT, Layer, LayerError, layers, numbered
 from utils.registry import did_you_mean
 
 _SELECTOR = re.compile(
@@ -64,23 +64,30 @@ class Call:
 
 @dataclass
 class Fired:
-    """What one tap saw in one loss computation."""
+    """What one tap saw in one loss computation; `method` is None for a layer."""
 
     tap: Tap
     place: str
     owner: nn.Module
-    calls: list[Call]
+    method: str | None
+    calls: list[Call] = field(default_factory=list)
+
+    @property
+    def where(self) -> str:
+        """The tap in words, for messages."""
+        return f"the tap '{self.tap.text}' ({self.place})"
 
     def call(self) -> Call:
         """The call that the tap means; TapError when it did not happen or it is not said which."""
         count, tap = len(self.calls), self.tap
         if count == 0:
-            raise TapError(f"the tap '{tap.text}' ({self.place}) did not fire: calculate_loss does not call it")
+            hint = "" if self.method else "; tap the method that computes with it, e.g. 'forward'"
+            raise TapError(f"{self.where} did not fire: the loss does not call it{hint}")
         if tap.call is None and count > 1:
             choices = " or ".join(f"'{tap.text}#{number}'" for number in range(1, min(count, 3) + 1))
-            raise TapError(f"the tap '{tap.text}' ({self.place}) fired {count} times; say which: {choices}")
+            raise TapError(f"{self.where} fired {count} times; say which: {choices}")
         if tap.call is not None and tap.call > count:
-            raise TapError(f"the tap '{tap.text}' ({self.place}) fired {count} times, not {tap.call}")
+            raise TapError(f"{self.where} fired {count} times, not {tap.call}")
         return self.calls[(tap.call or 1) - 1]
 
 
@@ -105,7 +112,7 @@ class Taps:
         """Place taps; a glob becomes one tap per layer. Returns where they are; on TapError none was placed."""
         targets = [target for selector in selectors for target in _targets(self._model, selector)]
         for tap, place, owner, method in targets:
-            fired = Fired(tap, place, owner, [])
+            fired = Fired(tap, place, owner, method)
             self._fired.append(fired)
             self._removers.append(self._hook(fired) if method is None else self._replace(fired, method))
         return [place for _, place, _, _ in targets]
@@ -135,9 +142,7 @@ class Taps:
         return fired.owner.register_forward_hook(record, with_kwargs=True).remove
 
     def _replace(self, fired: Fired, method: str) -> Callable[[], None]:
-        owner = fired.owner
-        before = vars(owner).get(method)
-        original = getattr(owner, method)
+        original = getattr(fired.owner, method)
 
         @functools.wraps(original)
         def record(*args: Any, **kwargs: Any) -> Any:
@@ -146,15 +151,21 @@ class Taps:
                 fired.calls.append(Call((*args, *kwargs.values()), output))
             return output
 
-        vars(owner)[method] = record
+        return replace_method(fired.owner, method, record)
 
-        def restore() -> None:
-            if before is None:
-                vars(owner).pop(method, None)
-            else:
-                vars(owner)[method] = before
 
-        return restore
+def replace_method(owner: nn.Module, name: str, new: Callable[..., Any]) -> Callable[[], None]:
+    """Put `new` in the place of a method of this one object; the answer puts the old one back."""
+    before = vars(owner).get(name)
+    vars(owner)[name] = new
+
+    def restore() -> None:
+        if before is None:
+            vars(owner).pop(name, None)
+        else:
+            vars(owner)[name] = before
+
+    return restore
 
 
 def _targets(model: nn.Module, selector: int | str) -> list[tuple[Tap, str, nn.Module, str | None]]:
@@ -162,18 +173,13 @@ def _targets(model: nn.Module, selector: int | str) -> list[tuple[Tap, str, nn.M
     tap = Tap.parse(selector)
     tree = layers(model)
     if tap.name.lstrip("-").isdigit():
-        number = int(tap.name)
-        if not 1 <= number <= len(tree):
-            raise LayerError(
-                f"no layer {number}: layers of {type(model).__name__} start at 1 (the model) and end at {len(tree)}"
-            )
-        return [_layer_target(tap, tree[number - 1])]
+        return [_layer_target(tap, numbered(model, tree, int(tap.name)))]
     named = [layer for layer in tree if (layer.path or ROOT) == tap.name]
     if named:
         return [_layer_target(tap, named[0])]
     path, _, method = tap.name.rpartition(".")
     owners = [layer.module for layer in tree if layer.path == path]
-    if owners and inspect.ismethod(getattr(owners[0], method, None)):
+    if owners and _has_method(owners[0], method):
         return [(tap, f"{type(owners[0]).__name__}.{method}()", owners[0], method)]
     if any(sign in tap.name for sign in "*?"):
         pattern = re.compile(re.escape(tap.name).replace(r"\*", ".*").replace(r"\?", "."))
@@ -195,4 +201,9 @@ def _layer_target(tap: Tap, layer: Layer) -> tuple[Tap, str, nn.Module, str | No
 
 def _methods(model: nn.Module) -> list[str]:
     own = {name for cls in type(model).__mro__ if cls.__module__ != "torch.nn.modules.module" for name in vars(cls)}
-    return [name for name in own if not name.startswith("_") and inspect.ismethod(getattr(model, name, None))]
+    return [name for name in own if not name.startswith("_") and _has_method(model, name)]
+
+
+def _has_method(owner: nn.Module, name: str) -> bool:
+    # Looked up statically: a tapped method is a plain function on the object, and a property must not run.
+    return inspect.isfunction(inspect.getattr_static(owner, name, None))

@@ -9,18 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Rows = Literal["batch", "users", "items", "users+items", "sequence", "other"]
+Rows = Literal["batch", "users", "sequence"]
 
 
 @dataclass(frozen=True)
 class ModelCase:
     """One model, what it needs beyond `COMMON`, and a tap that fires in the loss of a training batch.
 
-    `tap` is the dotted name of a submodule or the name of a method of the model, as `unit` says. It fires
-    once in a loss, or several times where a call number follows (`forward#1`), and gives a tensor that
-    requires grad, or a tuple that starts with one. `rows` is what dimension 0 of it counts; users and items
-    count padding too, and `sequence` is the batch, with positions in dimension 1. `tap` is None where there
-    is nothing to learn.
+    `tap` is what `set_outputs` takes: a submodule or a method of the model, as `unit` says. It gives vectors
+    that require grad. `rows` is what dimension 0 of the tensor counts; users count padding too, and `sequence`
+    is the batch, with positions in dimension 1. `side` is whose vectors it may be compared with (a batch has
+    a row of each). `tap` is None where there is nothing to learn.
 
     `loss` names the method that its trainer calls on a batch, with `loss_args`. A batch of a knowledge-aware
     model comes from a dataloader after `set_mode(KGDataLoaderState.RSKG)`.
@@ -31,6 +30,7 @@ class ModelCase:
     tap: str | None
     rows: Rows = "batch"
     unit: Literal["module", "method"] = "module"
+    side: Literal["users", "items"] = "users"
     loss: str = "calculate_loss"
     loss_args: dict[str, Any] = field(default_factory=dict)
     note: str = ""
@@ -41,6 +41,8 @@ COMMON: dict[str, Any] = {"epochs": 1, "train_batch_size": 64, "eval_batch_size"
 NOTHING_TO_LEARN = "no gradient trains it: it guesses, counts or solves as it is built, and its loss is a dummy"
 
 SMALL: dict[str, Any] = {"embedding_size": 8}
+# Batches of users, smaller than the table of users, so that a tensor's first dimension tells them apart.
+BY_USER: dict[str, Any] = {"train_neg_sample_args": None, "train_batch_size": 16}
 CONTEXT: dict[str, Any] = {
     **SMALL,
     "load_col": {
@@ -92,24 +94,22 @@ ENTITY: dict[str, Any] = {
 }
 
 LEFT_OUT: dict[str, str] = {
-    "KGAT": "needs dgl",
     "LightGBM": "needs lightgbm",
-    "NCL": "needs faiss, and asks it for a GPU",
     "XGBoost": "needs xgboost",
 }
 
 CASES: list[ModelCase] = [
     ModelCase("ADMMSLIM", {"k": 5}, tap=None, note=NOTHING_TO_LEARN),
     ModelCase("AsymKNN", {"k": 5}, tap=None, note=NOTHING_TO_LEARN),
-    ModelCase("BPR", SMALL, tap="forward", unit="method"),
-    ModelCase("CDAE", {**SMALL, "train_neg_sample_args": None}, tap="h_act"),
+    ModelCase("BPR", SMALL, tap="forward[0]", unit="method"),
+    ModelCase("CDAE", {**SMALL, **BY_USER}, tap="h_act"),
     ModelCase(
         "ConvNCF",
         {**SMALL, "cnn_channels": [1, 4, 4, 4], "cnn_kernels": [2, 2, 2], "cnn_strides": [2, 2, 2]},
         tap="user_embedding#1",
     ),
     ModelCase("DGCF", SMALL, tap="forward", rows="users", unit="method"),
-    ModelCase("DiffRec", {**SMALL, "train_neg_sample_args": None, "dims_dnn": [8]}, tap="mlp"),
+    ModelCase("DiffRec", {**SMALL, **BY_USER, "dims_dnn": [8]}, tap="mlp"),
     ModelCase(
         "DMF",
         {
@@ -122,31 +122,39 @@ CASES: list[ModelCase] = [
         tap="user_fc_layers",
     ),
     ModelCase("EASE", {}, tap=None, note=NOTHING_TO_LEARN),
-    ModelCase("ENMF", {**SMALL, "train_neg_sample_args": None}, tap="dropout"),
-    ModelCase("FISM", SMALL, tap="item_dst_embedding"),
+    ModelCase("ENMF", {**SMALL, **BY_USER}, tap="dropout"),
+    ModelCase("FISM", SMALL, tap="item_dst_embedding", side="items"),
     ModelCase("GCMC", {**SMALL, "gcn_output_dim": 8}, tap="GcEncoder", rows="users"),
     ModelCase("ItemKNN", {"k": 5}, tap=None, note=NOTHING_TO_LEARN),
-    ModelCase("LDiffRec", {**SMALL, "train_neg_sample_args": None, "in_dims": [8], "dims_dnn": [8]}, tap="mlp"),
+    ModelCase("LDiffRec", {**SMALL, **BY_USER, "in_dims": [8], "dims_dnn": [8]}, tap="mlp"),
     ModelCase("LightGCN", SMALL, tap="forward", rows="users", unit="method"),
     ModelCase("LINE", SMALL, tap="user_embedding#1"),
     ModelCase(
         "MacridVAE",
-        {**SMALL, "train_neg_sample_args": None, "kfac": 3, "encoder_hidden_size": [8]},
-        tap="forward",
-        unit="method",
+        {**SMALL, **BY_USER, "kfac": 3, "encoder_hidden_size": [8]},
+        tap="encoder#1",
+        note="its encoder runs once per concept",
     ),
     ModelCase(
         "MultiDAE",
-        {"train_neg_sample_args": None, "mlp_hidden_size": [8], "latent_dimension": 8},
+        {**BY_USER, "mlp_hidden_size": [8], "latent_dimension": 8},
         tap="encoder",
     ),
     ModelCase(
         "MultiVAE",
-        {"train_neg_sample_args": None, "mlp_hidden_size": [8], "latent_dimension": 8},
+        {**BY_USER, "mlp_hidden_size": [8], "latent_dimension": 8},
         tap="encoder",
     ),
-    ModelCase("NAIS", {**SMALL, "weight_size": 8}, tap="item_dst_embedding"),
+    ModelCase("NAIS", {**SMALL, "weight_size": 8}, tap="item_dst_embedding", side="items"),
     ModelCase("NCEPLRec", {"rank": 8}, tap=None, note=NOTHING_TO_LEARN),
+    ModelCase(
+        "NCL",
+        {**SMALL, "num_clusters": 5, "warm_up_step": 0},
+        tap="forward[0]",
+        rows="users",
+        unit="method",
+        note="its trainer calls e_step first",
+    ),
     ModelCase("NeuMF", {"mf_embedding_size": 8, "mlp_embedding_size": 8, "mlp_hidden_size": [8]}, tap="mlp_layers"),
     ModelCase("NGCF", {**SMALL, "hidden_size_list": [8, 8]}, tap="forward", rows="users", unit="method"),
     ModelCase(
@@ -166,7 +174,7 @@ CASES: list[ModelCase] = [
     ModelCase(
         "RaCT",
         {
-            "train_neg_sample_args": None,
+            **BY_USER,
             "mlp_hidden_size": [8],
             "latent_dimension": 8,
             "critic_layers": [8],
@@ -180,8 +188,8 @@ CASES: list[ModelCase] = [
     ModelCase("Random", {}, tap=None, note=NOTHING_TO_LEARN),
     ModelCase(
         "RecVAE",
-        {"train_neg_sample_args": None, "hidden_dimension": 8, "latent_dimension": 8},
-        tap="encoder",
+        {**BY_USER, "hidden_dimension": 8, "latent_dimension": 8},
+        tap="encoder[0]",
         loss_args={"encoder_flag": True},
         note="its trainer passes encoder_flag: encoder epochs first, then decoder epochs",
     ),
@@ -209,10 +217,10 @@ CASES: list[ModelCase] = [
     ModelCase(
         "EulerNet",
         {**CONTEXT, "order_list": [3]},
-        tap="Euler_interaction_layers",
-        note="[batch, orders, dim]",
+        tap="Euler_interaction_layers.0.im#1",
+        note="the layer itself gives [batch, orders, dim]",
     ),
-    ModelCase("FFM", CONTEXT, tap="ffm", note="[batch, pairs of fields, dim]"),
+    ModelCase("FFM", CONTEXT, tap="first_order_linear", note="[batch, 1]; ffm gives [batch, fields, dim]"),
     ModelCase(
         "FiGNN",
         {**CONTEXT, "attention_size": 8, "n_layers": 1},
@@ -237,21 +245,20 @@ CASES: list[ModelCase] = [
     ModelCase("xDeepFM", {**CONTEXT_MLP, "cin_layer_size": [8]}, tap="compressed_interaction_network", unit="method"),
     ModelCase("CFKG", SMALL, tap="user_embedding"),
     ModelCase("CKE", {**SMALL, "kg_embedding_size": 8}, tap="user_embedding"),
-    ModelCase("KGCN", SMALL, tap="forward#1", unit="method"),
-    ModelCase("KGIN", {**SMALL, "n_factors": 2}, tap="forward", rows="users", unit="method"),
+    ModelCase("KGAT", {**SMALL, "kg_embedding_size": 8, "layers": [8]}, tap="forward[0]", rows="users", unit="method"),
+    ModelCase("KGCN", SMALL, tap="forward[0]#1", unit="method"),
+    ModelCase("KGIN", {**SMALL, "n_factors": 2}, tap="forward[0]", rows="users", unit="method"),
     ModelCase(
         "KGNNLS",
         SMALL,
-        tap="forward",
-        rows="other",
-        unit="method",
-        note="one row per positive and per negative: twice the batch",
+        tap="user_embedding#1",
+        note="asked for users twice; the first time once per positive and once per negative",
     ),
-    ModelCase("KTUP", SMALL, tap="forward#1", unit="method"),
+    ModelCase("KTUP", SMALL, tap="forward[0]#1", unit="method"),
     ModelCase(
         "MCCLK",
         SMALL,
-        tap="light_gcn",
+        tap="light_gcn[0]",
         rows="users",
         unit="method",
         note="forward starts with one row per entity, light_gcn with one per user",
@@ -264,7 +271,7 @@ CASES: list[ModelCase] = [
         note="has no calculate_loss: its trainer calls calculate_rs_loss and calculate_kg_loss in turn",
     ),
     ModelCase("RippleNet", {**SMALL, "n_memory": 4}, tap="transform_matrix#1"),
-    ModelCase("BERT4Rec", TRANSFORMER, tap="forward", rows="sequence", unit="method"),
+    ModelCase("BERT4Rec", TRANSFORMER, tap="forward", rows="sequence", side="items", unit="method"),
     ModelCase("Caser", {**SMALL_SEQUENCE, "nv": 2, "nh": 2}, tap="forward", unit="method"),
     ModelCase("CORE", {**SMALL_SEQUENCE, "inner_size": 16}, tap="forward", unit="method"),
     ModelCase("DIEN", DIN_SETTINGS, tap="interest_evolution"),
@@ -280,6 +287,7 @@ CASES: list[ModelCase] = [
         {**SMALL_SEQUENCE, "hidden_size": 8, "reranker_CAN_NUM": "10"},
         tap="forward",
         rows="sequence",
+        side="items",
         unit="method",
     ),
     ModelCase("GRU4RecF", {**FEATURE_SEQUENCE, "hidden_size": 8, "embedding_size": 8}, tap="forward", unit="method"),
@@ -309,11 +317,12 @@ CASES: list[ModelCase] = [
         {**TRANSFORMER, "load_col": CLASSES, "item_attribute": "class", "pretrain_epochs": 1, "save_step": 1},
         tap="forward#1",
         rows="sequence",
+        side="items",
         unit="method",
         note="pre-training stage; fine-tuning needs a checkpoint of it",
     ),
     ModelCase("SASRec", TRANSFORMER, tap="forward", unit="method"),
-    ModelCase("SASRecCPR", {**TRANSFORMER, "reranker_CAN_NUM": "10"}, tap="MLP_linear", rows="sequence"),
+    ModelCase("SASRecCPR", {**TRANSFORMER, "reranker_CAN_NUM": "10"}, tap="MLP_linear", rows="sequence", side="items"),
     ModelCase("SASRecF", {**FEATURE_SEQUENCE, "hidden_size": 8, "inner_size": 16}, tap="forward", unit="method"),
     ModelCase("SHAN", SMALL_SEQUENCE, tap="forward", unit="method"),
     ModelCase("SINE", {**SMALL_SEQUENCE, "prototype_size": 4, "interest_size": 2}, tap="forward", unit="method"),

@@ -75,6 +75,10 @@ class EncodeProfiles(Command):
             raise StepError(
                 None, f"{path} has no title ({', '.join(TITLE_COLUMNS)}); columns: {', '.join(rows.columns)}"
             )
+        if config["ITEM_ID_FIELD"] not in rows:
+            raise StepError(
+                None, f"{path} has no column '{config['ITEM_ID_FIELD']}'; columns: {', '.join(rows.columns)}"
+            )
         columns = [
             rows[config["ITEM_ID_FIELD"]],
             rows[title],

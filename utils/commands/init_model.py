@@ -28,7 +28,8 @@ class InitModel(Command):
             model = session.build_model(ctx.recbole_config(), data)
         except (ValueError, TypeError, KeyError, AssertionError, ImportError) as error:
             raise StepError(None, f"{ctx.settings['model']} cannot be built: {message_of(error)}") from error
-        ctx.model, ctx.wrapper, ctx.trainer = model, None, None
+        ctx.drop_trainer()
+        ctx.model, ctx.wrapper = model, None
         ctx.transfer, ctx.outputs, ctx.trainable = {}, [], []
         total, _ = count_parameters(model)
         return StepResult(facts={"parameters": total}, summary=f"{type(model).__name__}, {total:,} parameters")

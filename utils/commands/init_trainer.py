@@ -21,6 +21,7 @@ class InitTrainer(Command):
     def run(self, ctx: RunContext) -> StepResult:
         from utils.recbole_port.training import build_trainer
 
+        ctx.drop_trainer()
         ctx.trainings += 1
         name = "model.pth" if ctx.trainings == 1 else f"model-{ctx.trainings}.pth"
         tensorboard = Path("log") / "tensorboard" / ctx.run_id / f"trainer-{ctx.trainings}"

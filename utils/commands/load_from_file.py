@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
@@ -30,9 +31,13 @@ class LoadFromFile(Command):
         own = ctx.trainer.saved_model_file
         try:
             ctx.trainer.resume_checkpoint(self.path)
-        except (ValueError, KeyError, RuntimeError, TypeError) as error:
-            raise StepError("path", f"{self.path}: {message_of(error)}") from error
-        # RecBole would go on to write into the file that it has just read.
+        except ValueError as error:
+            raise StepError("path", message_of(error)) from error
+        except (KeyError, RuntimeError, TypeError, EOFError) as error:
+            raise StepError("path", f"{self.path} is no checkpoint: {message_of(error)}") from error
+        # RecBole would go on to write into the file that it has just read. Until an epoch is better than
+        # what was loaded, that is the best model of this run.
+        shutil.copyfile(self.path, own)
         ctx.trainer.saved_model_file = own
         epoch = int(ctx.trainer.start_epoch)
         return StepResult(

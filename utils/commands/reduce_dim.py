@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import PositiveInt
 
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
 from utils.context import RunContext
 from utils.scenario.errors import StepError
+
+if TYPE_CHECKING:
+    from utils.data.embeddings import VectorFile
 
 
 @command("reduce_dim")
@@ -44,12 +47,12 @@ class ReduceDim(Command):
             raise StepError("file_in", str(error)) from error
         target = ctx.vector_path(self.file_out)
         if target.exists() and not self.overwrite:
-            return self._keep(ctx)
+            return self._keep(ctx, source)
         seed = int(ctx.recbole_config()["seed"])
         try:
             reduced, kept = reduce_vectors(source.vectors, self.dimension, self.method, seed)
         except ReduceError as error:
-            raise StepError("method" if "umap" in str(error) else "dimension", f"{self.file_in}: {error}") from error
+            raise StepError(error.parameter, f"{self.file_in}: {error}") from error
         meta = {**source.meta, "reduced_from": self.file_in, "method": self.method, "seed": seed}
         write_vectors(target, VectorFile(reduced, source.tokens, meta))
         share = "" if kept is None else f", {kept:.1%} of the variance"
@@ -64,7 +67,7 @@ class ReduceDim(Command):
             summary=f"{self.file_out}: {tuple(source.vectors.shape)} -> {tuple(reduced.shape)}{share}{note}",
         )
 
-    def _keep(self, ctx: RunContext) -> StepResult:
+    def _keep(self, ctx: RunContext, source: VectorFile) -> StepResult:
         from utils.data.embeddings import VectorFileError, read_vectors
 
         try:
@@ -76,5 +79,9 @@ class ReduceDim(Command):
             raise StepError(
                 "overwrite",
                 f"{self.file_out} exists and is {width} wide, not {self.dimension}; set overwrite: True",
+            )
+        if existing.meta.get("content") != source.meta.get("content"):
+            raise StepError(
+                "overwrite", f"{self.file_out} was reduced from other vectors than {self.file_in}; set overwrite: True"
             )
         return StepResult(facts={"kept": True}, summary=f"{self.file_out} exists and is kept (overwrite: False)")

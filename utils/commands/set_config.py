@@ -27,13 +27,7 @@ class SetConfig(Command):
                 yield Complaint(("values", setting), late)
 
     def run(self, ctx: RunContext) -> StepResult:
-        from utils.recbole_port import session
-
-        ctx.settings.update(self.values)
-        if ctx.config is not None:
-            ctx.config = session.build_config(ctx.settings, ctx.run_dir)
-        if ctx.wrapper is not None and "distil_loss_weight" in self.values:
-            ctx.wrapper.weight = float(self.values["distil_loss_weight"])
+        ctx.change_settings(self.values)
         stage = ctx.stage_facts()
         stage["config"] = {**(stage.get("config") or {}), **self.values}
         return StepResult(facts=self.values, summary=", ".join(f"{k} = {v}" for k, v in self.values.items()))

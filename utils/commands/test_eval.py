@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
-from utils.commands.base import Command, StepResult, command
+from utils.commands.base import Command, Complaint, PlanView, StepResult, command
 from utils.context import RunContext
+from utils.scenario.errors import StepError
 
 
 @command("test_eval")
@@ -15,9 +17,16 @@ class TestEval(Command):
     needs: ClassVar = frozenset({"trainer", "trained"})
     draws: ClassVar = True
 
+    def check(self, view: PlanView) -> Iterable[Complaint]:
+        split = (view.settings.get("eval_args") or {}).get("split") or {}
+        if split.get("LS") == "valid_only":
+            yield Complaint((), "eval_args.split LS: valid_only leaves no test part")
+
     def run(self, ctx: RunContext) -> StepResult:
         from utils.recbole_port.training import test
 
         metrics = test(ctx.trainer, ctx.data.test, bool(ctx.recbole_config()["show_progress"]))
+        if not metrics:
+            raise StepError(None, "the split has no test part (eval_args.split)")
         ctx.stage_facts()["best_test_res"] = metrics
         return StepResult(facts=metrics, summary=", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))

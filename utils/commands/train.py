@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from utils.commands.base import Command, StepResult, command
 from utils.context import RunContext
 from utils.scenario.errors import StepError
+
+if TYPE_CHECKING:
+    from utils.recbole_port.training import Epoch
+
+# What a training finds out, as the record names it.
+RESULTS = ("best_val_score", "best_val_res", "best_epoch", "best_test_res", "bestmodel_file")
 
 
 @command("train")
@@ -18,47 +24,56 @@ class Train(Command):
     draws: ClassVar = True
 
     def run(self, ctx: RunContext) -> StepResult:
-        from models.transfer.layers import LayerError
+        from models.transfer.layers import LayerError, count_parameters
         from models.transfer.taps import TapError
         from models.transfer.wrapper import TransferError
-        from utils.recbole_port.training import fit
+        from utils.recbole_port.training import TrainingError, best_model_file, fit
 
+        total, trainable = count_parameters(ctx.model)
+        if total and not trainable:
+            raise StepError(None, "every parameter is frozen, there is nothing to train", command="set_trainable")
         data = ctx.data
         index = len(data.train) - 1 if ctx.train_index is None else ctx.train_index
         stage = ctx.stage_facts()
-        stage.update(
-            ctx.transfer
-            | {"transferred": bool(ctx.outputs), "set_outputs": ctx.outputs, "set_trainable": ctx.trainable}
-        )
-        stage.update(train_ds_ind=index, bestmodel_file=str(ctx.trainer.saved_model_file))
-        show = bool(ctx.recbole_config()["show_progress"])
+        # Whatever an earlier training of this stage has left is not this one's.
+        stage.update(self._setup(ctx) | dict.fromkeys(RESULTS) | {"train_ds_ind": index, "epochs": []})
         metric = ctx.trainer.valid_metric
 
-        def on_epoch(epoch: object) -> None:
+        def on_epoch(epoch: Epoch) -> None:
+            stage["epochs"].append(epoch.facts())
             ctx.console.line(_epoch_line(epoch, metric))
 
+        show = bool(ctx.recbole_config()["show_progress"])
         try:
             result = fit(ctx.trainer, data.train[index], data.valid, show, on_epoch)
         except (TapError, TransferError, LayerError) as error:
             raise StepError(None, str(error), command="set_outputs") from error
-        stage.update(
-            best_val_score=result.best_score,
-            best_val_res=result.best_valid,
-            best_epoch=result.best_epoch,
-            epochs=[epoch.facts() for epoch in result.epochs],
-        )
+        except TrainingError as error:
+            raise StepError(None, str(error)) from error
+        finally:
+            file = best_model_file(ctx.trainer)
+            stage["bestmodel_file"] = None if file is None else str(file)
+        stage.update(best_val_score=result.best_score, best_val_res=result.best_valid, best_epoch=result.best_epoch)
+        count = f"{len(result.epochs)} epoch{'' if len(result.epochs) == 1 else 's'}"
         best = "not validated" if result.best_score is None else f"best valid {metric} {result.best_score:.4f}"
         at = "" if result.best_epoch is None else f" in epoch {result.best_epoch}"
         return StepResult(
-            facts={"best_val_score": result.best_score, "epochs": len(result.epochs)},
-            summary=f"{len(result.epochs)} epochs, {best}{at}",
+            facts={"best_val_score": result.best_score, "epochs": len(result.epochs)}, summary=f"{count}, {best}{at}"
         )
 
+    def _setup(self, ctx: RunContext) -> dict[str, Any]:
+        """What is trained here: loss, vectors, taps, frozen layers."""
+        tapped = bool(ctx.outputs)
+        return {
+            **(ctx.transfer if tapped else dict.fromkeys(ctx.transfer)),
+            "distil_loss_weight": ctx.transfer_weight if tapped else None,
+            "transferred": tapped,
+            "set_outputs": ctx.outputs,
+            "set_trainable": ctx.trainable,
+        }
 
-def _epoch_line(epoch: object, metric: str) -> str:
-    from utils.recbole_port.training import Epoch
 
-    assert isinstance(epoch, Epoch)
+def _epoch_line(epoch: Epoch, metric: str) -> str:
     parts = " + ".join(f"{part:.4f}" for part in epoch.losses)
     valid = f", valid {metric} {epoch.valid[metric]:.4f}" if metric in epoch.valid else ""
     return f"        epoch {epoch.epoch:>3}: loss {parts}{valid}, {epoch.train_s + epoch.valid_s:.1f} s"

@@ -78,6 +78,8 @@ class WrapModel(Command):
         from models.transfer.wrapper import Facts, TransferError, TransferWrapper
         from utils.recbole_port import session
 
+        if ctx.outputs:
+            raise StepError(None, "the model still has outputs of an earlier wrap_model; put remove_outputs before it")
         config = ctx.recbole_config()
         teachers, coverage = [], {}
         for side, name in self.files(ctx.settings).items():
@@ -89,7 +91,7 @@ class WrapModel(Command):
                 session.id_fields(config, ctx.data),
                 find_loss(self.distil_loss, ctx.settings["model"]),
                 teachers,
-                weight=float(ctx.settings.get("distil_loss_weight", 0.5)),
+                weight=ctx.transfer_weight,
                 particular=self.particular,
                 rows=self.rows,
                 facts=Facts(config, ctx.data.full_train._dataset),
@@ -103,7 +105,7 @@ class WrapModel(Command):
             "items_emb": files.get("items"),
             "particular": self.particular,
         }
-        ctx.transfer = dict(facts)
+        ctx.transfer, ctx.outputs = dict(facts), []
         return StepResult(
             facts={**facts, "coverage": coverage},
             summary=f"{self.distil_loss}, vectors for {' and '.join(coverage.values())}",
@@ -131,7 +133,7 @@ class WrapModel(Command):
             raise StepError(
                 parameter,
                 f"{name} was written from another train part than this run's, so it may hold test items; "
-                "encode it again under this scenario's split and seed",
+                "encode it again (and reduce it again) under this scenario's split and seed",
             )
         return Teacher(side, aligned.vectors, aligned.present, name), aligned.coverage(side)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,9 @@ import torch
 
 from utils.data.ids import IdMap
 from utils.registry import did_you_mean
+
+# What torch names when a file asks for anything but tensors and plain values.
+_PICKLED_OBJECT = re.compile(r"GLOBAL (\S+)")
 
 
 class VectorFileError(ValueError):
@@ -70,17 +75,28 @@ def read_vectors(path: Path) -> VectorFile:
         raise VectorFileError(f"no file {path}{near}")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        unsafe = isinstance(error, pickle.UnpicklingError) and "Weights only load failed" in str(error)
-        why = "it holds pickled code, which is not run" if unsafe else "it is not a torch file"
+    except OSError:
+        raise
+    except Exception as error:
+        # torch raises whatever it stumbles over: KeyError for a text file, EOFError for half a file.
+        pickled = isinstance(error, pickle.UnpicklingError) and _PICKLED_OBJECT.search(str(error))
+        why = f"it holds a pickled {pickled[1]}, which may run code" if pickled else "it is no whole torch file"
         raise VectorFileError(f"{path} cannot be read: {why}") from error
     if isinstance(content, torch.Tensor):
         file = VectorFile(content, None)
     elif isinstance(content, dict) and isinstance(content.get("vectors"), torch.Tensor):
-        file = VectorFile(content["vectors"], tuple(content.get("tokens") or ()) or None, content.get("meta") or {})
+        file = VectorFile(content["vectors"], _tokens(path, content.get("tokens")), dict(content.get("meta") or {}))
     else:
         raise VectorFileError(f"{path} holds {type(content).__name__}, neither a matrix nor vectors with tokens")
     return _checked(path, file)
+
+
+def _tokens(path: Path, tokens: Any) -> tuple[str, ...] | None:
+    """Tokens as text, whether the file has texts, numbers or a tensor of numbers."""
+    values = tokens.tolist() if isinstance(tokens, torch.Tensor) else tokens or []
+    if not isinstance(values, (list, tuple)):
+        raise VectorFileError(f"{path}: its tokens are {type(tokens).__name__}, not a list")
+    return tuple(map(str, values)) or None
 
 
 def _checked(path: Path, file: VectorFile) -> VectorFile:
@@ -89,9 +105,12 @@ def _checked(path: Path, file: VectorFile) -> VectorFile:
     if file.tokens is not None and len(file.tokens) != len(file.vectors):
         raise VectorFileError(f"{path} has {len(file.vectors)} rows and {len(file.tokens)} tokens")
     if file.tokens is not None and len(set(file.tokens)) != len(file.tokens):
-        seen: set[str] = set()
-        twice = next(token for token in file.tokens if token in seen or seen.add(token))
+        twice = Counter(file.tokens).most_common(1)[0][0]
         raise VectorFileError(f"{path} has the token '{twice}' twice")
+    if file.vectors.is_complex() or file.vectors.layout is not torch.strided:
+        raise VectorFileError(
+            f"{path} holds a {file.vectors.dtype} {file.vectors.layout} tensor; vectors are plain numbers"
+        )
     vectors = file.vectors.float()
     bad = ~torch.isfinite(vectors).all(dim=1)
     if bool(bad.any()):
@@ -126,13 +145,13 @@ def align(path: Path, file: VectorFile, ids: IdMap, noun: str, starts_with_1: bo
 
 def _check_bare_matrix(path: Path, file: VectorFile, ids: IdMap, noun: str, first: int, filtered: bool) -> None:
     """A matrix without tokens is only right when the tokens are numbers and it has a row for each."""
-    named = next((token for token in ids.real_tokens if not token.isdigit()), None)
+    named = next((token for token in ids.real_tokens if not token.isdecimal()), None)
     if named is not None:
         raise VectorFileError(f"{path} is a matrix without tokens, but {noun} are not numbered (e.g. '{named}')")
     last = max(int(token) for token in ids.real_tokens)
     rows = len(file.vectors)
     if first + rows - 1 < last or (first + rows - 1 > last and not filtered):
         raise VectorFileError(
-            f"{path} has {rows} rows, for {noun} '{first}' to '{first + rows - 1}'; the last of the dataset's {noun} is "
-            f"'{last}'"
+            f"{path} has {rows} rows, for {noun} '{first}' to '{first + rows - 1}'; "
+            f"the last of the dataset's {noun} is '{last}'"
         )

@@ -43,7 +43,7 @@ def _numbers(path: Path, number: int, embedding: Any) -> list[float]:
             embedding = json.loads(embedding)
         except json.JSONDecodeError:
             embedding = None
-    if not isinstance(embedding, list) or not all(isinstance(value, (int, float)) for value in embedding):
+    if not isinstance(embedding, list) or not embedding or not all(type(value) in (int, float) for value in embedding):
         raise VectorFileError(f"{path}: the embedding of entry {number} is not a list of numbers")
     return [float(value) for value in embedding]
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -17,13 +20,12 @@ class ItemFacts:
 
     def text(self) -> str:
         """`Toy Story (1995). Animation, Children's, Comedy.`"""
-        named = f"{self.title} ({self.year})" if self.year else self.title
-        genres = ", ".join(self.genres.split())
-        return ". ".join(part for part in (named, genres) if part) + ("." if named or genres else "")
+        parts = [part for part in (self.name(), ", ".join(self.genres.split())) if part]
+        return ". ".join(parts) + "." if parts else ""
 
     def name(self) -> str:
-        """Title and year, as a user's text lists it."""
-        return f"{self.title} ({self.year})" if self.year else self.title
+        """Title and year, as a user's text lists it; empty without a title."""
+        return f"{self.title} ({self.year})" if self.title and self.year else self.title
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,16 @@ def user_texts(liked: Mapping[str, Sequence[Liked]], facts: Mapping[str, ItemFac
     return texts
 
 
-def fingerprint(pairs: Iterable[tuple[str, str]]) -> str:
-    """A short hash of a set of (user token, item token) pairs, whatever their order."""
+def fingerprint(users: Sequence[str], items: Sequence[str]) -> str:
+    """A short hash of the set of pairs (users[i], items[i]) of tokens, whatever their order."""
+    codes, tokens = zip(
+        *(pd.factorize(np.asarray(side, dtype=object), sort=True) for side in (users, items)), strict=True
+    )
+    pairs = np.unique(codes[0].astype(np.int64) * (len(tokens[1]) + 1) + codes[1])
     digest = hashlib.sha256()
-    for user, item in sorted(set(pairs)):
-        digest.update(f"{user}\t{item}\n".encode())
+    for side in tokens:
+        digest.update("\n".join([str(len(side)), *side, ""]).encode())
+    digest.update(pairs.astype("<i8").tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -11,7 +11,11 @@ Method = Literal["pca", "umap"]
 
 
 class ReduceError(ValueError):
-    """A reduction that these vectors do not allow."""
+    """A reduction that these vectors do not allow; `parameter` is what asked for it."""
+
+    def __init__(self, parameter: Literal["dimension", "method"], message: str) -> None:
+        self.parameter = parameter
+        super().__init__(message)
 
 
 def reduce_vectors(
@@ -31,7 +35,9 @@ def _pca(matrix: np.ndarray, dimension: int, n_rows: int, width: int) -> tuple[t
     from sklearn.decomposition import PCA
 
     if dimension > min(n_rows, width):
-        raise ReduceError(f"the vectors are ({n_rows}, {width}); pca gives at most {min(n_rows, width)} axes")
+        raise ReduceError(
+            "dimension", f"the vectors are ({n_rows}, {width}); pca gives at most {min(n_rows, width)} axes"
+        )
     pca = PCA(n_components=dimension, svd_solver="full")
     reduced = pca.fit_transform(matrix)
     return torch.from_numpy(reduced).float(), float(pca.explained_variance_ratio_.sum())
@@ -41,10 +47,10 @@ def _umap(matrix: np.ndarray, dimension: int, n_rows: int, seed: int) -> torch.T
     try:
         import umap
     except ImportError as error:
-        raise ReduceError("method umap needs the package umap-learn; run: pip install umap-learn") from error
+        raise ReduceError("method", "method umap needs the package umap-learn; run: pip install umap-learn") from error
     # Spectral initialisation needs more rows than axes; 15 neighbours is the method's own default.
     if dimension > n_rows - 2:
-        raise ReduceError(f"the vectors have {n_rows} rows; umap gives at most {n_rows - 2} axes")
+        raise ReduceError("dimension", f"the vectors have {n_rows} rows; umap gives at most {n_rows - 2} axes")
     neighbours = min(15, n_rows - 1)
     reducer = umap.UMAP(n_components=dimension, n_neighbors=neighbours, random_state=seed, n_jobs=1)
     return torch.from_numpy(np.asarray(reducer.fit_transform(matrix), dtype=np.float32))

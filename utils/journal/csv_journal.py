@@ -23,18 +23,27 @@ _STAGE_COLUMNS = [
     "best_val_score", "best_val_res", "best_test_res", "bestmodel_file",
 ]  # fmt: skip
 
+# A row takes milliseconds; who holds the lock for longer has stopped.
+_LOCK_TIMEOUT_S = 60
+
 
 def append(journal: Path, record: RunRecord) -> None:
-    """Add this run's row. Rows that are there stay as they are; new columns are added to the header."""
+    """Add this run's row. Rows that are there stay as they are; new columns are added to the header.
+
+    Raises OSError where it cannot be written, or where another process has held the lock for too long, and
+    ValueError where the file is no CSV in UTF-8.
+    """
     row = row_of(record)
-    with FileLock(f"{journal}.lock"):
+    with FileLock(f"{journal}.lock", timeout=_LOCK_TIMEOUT_S):
         header, rows = _read(journal)
         missing = [column for column in row if column not in header]
+        wider = [*header, *missing]
+        line = [row.get(column, "") for column in wider]
         if missing or not _ends_complete(journal):
-            _replace(journal, [*header, *missing], [*rows, row])
+            _replace(journal, [wider, *rows, line])
         else:
             with journal.open("a", encoding="utf-8", newline="") as file:
-                _writer(file, header).writerow(row)
+                csv.writer(file).writerow(line)
 
 
 def _ends_complete(journal: Path) -> bool:
@@ -54,7 +63,7 @@ def row_of(record: RunRecord) -> dict[str, str]:
         record.dataset.get("users"), record.dataset.get("items"), record.dataset.get("interactions"),
         settings.get("seed"), settings.get("user_inter_num_interval"), settings.get("item_inter_num_interval"),
         settings.get("threshold"), protocol.get("model_type"), settings.get("add_train_split"), eval_args.get("split"),
-        mode.get("valid"), mode.get("test"), protocol.get("valid_metric"), settings.get("distil_loss_weight"),
+        mode.get("valid"), mode.get("test"), protocol.get("valid_metric"), record.transfer_weight(),
         record.run_id, record.status, (record.error or {}).get("message"),
     ]  # fmt: skip
     row = dict(zip(_RUN_COLUMNS, map(_cell, values), strict=True))
@@ -69,28 +78,27 @@ def _cell(value: Any) -> str:
     return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
 
 
-def _read(journal: Path) -> tuple[list[str], list[dict[str, str]]]:
+def _read(journal: Path) -> tuple[list[str], list[list[str]]]:
+    """Header and rows, with what someone has added by hand; cells beyond the header get columns of their own."""
     if not journal.exists():
         return [], []
-    # A reader keeps columns that someone added by hand.
-    with journal.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file, restkey="unnamed")
-        rows = list(reader)
-    return list(reader.fieldnames or []), rows
+    try:
+        # Spreadsheets put a byte order mark in front.
+        with journal.open(encoding="utf-8-sig", newline="") as file:
+            header, *rows = list(csv.reader(file)) or [[]]
+    except csv.Error as error:
+        raise ValueError(f"{journal} is not a CSV: {error}") from error
+    width = max(map(len, [header, *rows]))
+    return [*header, *(f"unnamed {number}" for number in range(len(header) + 1, width + 1))], rows
 
 
-def _replace(journal: Path, header: list[str], rows: list[dict[str, str]]) -> None:
+def _replace(journal: Path, lines: list[list[str]]) -> None:
+    """Write a new file in one step; short rows are filled up."""
     text = io.StringIO(newline="")
-    writer = _writer(text, header)
-    writer.writeheader()
-    writer.writerows(rows)
+    csv.writer(text).writerows([line + [""] * (len(lines[0]) - len(line)) for line in lines if line])
     temporary = journal.with_name(f".{journal.name}.{os.getpid()}")
     try:
         temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
         os.replace(temporary, journal)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _writer(file: Any, header: list[str]) -> csv.DictWriter[str]:
-    return csv.DictWriter(file, header, restval="", extrasaction="ignore")

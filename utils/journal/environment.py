@@ -27,7 +27,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
         "git_commit": _git("rev-parse", "HEAD"),
-        "git_dirty": bool(_git("status", "--porcelain")),
+        "git_dirty": None if (changes := _git("status", "--porcelain")) is None else bool(changes),
         "machine": platform.machine(),
         "system": platform.system(),
         "cpu_count": os.cpu_count(),

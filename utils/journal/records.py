@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 Status = Literal["running", "done", "failed", "cancelled"]
 FILE_NAME = "record.json"
 
@@ -43,6 +45,9 @@ class RunRecord:
                 json.dump(_finite(asdict(self)), file, indent=2, default=str)
                 file.write("\n")
             os.replace(temporary, path)
+        except OSError as error:
+            # A full disk does not say which file it has no room for.
+            raise type(error)(error.errno, error.strerror, str(path)) from error
         finally:
             temporary.unlink(missing_ok=True)
         return path
@@ -56,6 +61,11 @@ class RunRecord:
     def transfers(self) -> bool:
         """Whether any stage trained with a transfer loss."""
         return any(stage.get("transferred") for stage in self.stages.values())
+
+    def transfer_weight(self) -> float | None:
+        """The weight of the transfer loss in the last stage that had one, else what the settings say."""
+        weights = [stage["distil_loss_weight"] for stage in self.stages.values() if stage.get("transferred")]
+        return weights[-1] if weights else self.settings.get("distil_loss_weight")
 
     def test_metrics(self) -> dict[str, float]:
         """Test metrics of the last stage that was tested."""
@@ -82,6 +92,8 @@ def make_run_dir(saved: Path, model: str, now: datetime.datetime) -> tuple[str, 
 
 def _finite(value: Any) -> Any:
     """JSON has no NaN or infinity; both become null."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

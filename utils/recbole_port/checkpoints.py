@@ -92,14 +92,45 @@ def load_checkpoint(path: str | Path, map_location: Any = None) -> dict[str, Any
     return state
 
 
-def check_resumable(state: Mapping[str, Any], path: str | Path, model_name: str) -> None:
-    """Check that training of `model_name` can go on from `state`; ValueError says what does not fit."""
+def check_resumable(state: Mapping[str, Any], path: str | Path, trainer: Any) -> None:
+    """Check that this trainer can go on from `state`; ValueError says what does not fit."""
+    model_name = trainer.config["model"]
     missing = sorted(_STATE_KEYS - set(state))
     if missing:
         raise ValueError(f"{path} cannot be resumed: it has no {', '.join(missing)}")
     stored = str(state["config"].get("model"))
     if stored.lower() != model_name.lower():
         raise ValueError(f"{path} is a checkpoint of {stored}, not of {model_name}; nothing was loaded")
+    # torch copies what fits before it says what does not.
+    here, there = _shapes(trainer.model.state_dict()), _shapes(state["state_dict"])
+    differing = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
+    if differing:
+        name = differing[0]
+        raise ValueError(
+            f"{path} does not fit this {model_name}: '{name}' is {there.get(name, 'missing')} there and "
+            f"{here.get(name, 'missing')} here; nothing was loaded"
+        )
+    names = set(_optimizers(trainer))
+    if set(state["optimizer"]) != names and names != {"optimizer"}:
+        raise ValueError(
+            f"{path}: its optimizers are not those of this trainer ({', '.join(sorted(names))}); nothing was loaded"
+        )
+
+
+def _shapes(state: Mapping[str, Any]) -> dict[str, list[int]]:
+    return {name: list(value.shape) for name, value in state.items() if isinstance(value, torch.Tensor)}
+
+
+def _optimizers(trainer: Any) -> dict[str, torch.optim.Optimizer]:
+    """A trainer's optimizers by attribute. RecVAE's has one for each half, and `optimizer` is the last one used."""
+    found = {name: value for name, value in vars(trainer).items() if isinstance(value, torch.optim.Optimizer)}
+    return found if len(found) == 1 else {name: value for name, value in found.items() if name != "optimizer"}
+
+
+def _optimizer_states(trainer: Any) -> dict[str, Any]:
+    """RecBole's form, the state of the one optimizer, or the states of several by attribute."""
+    states = {name: to_plain(value.state_dict()) for name, value in _optimizers(trainer).items()}
+    return states.get("optimizer", states)
 
 
 def store_plainly() -> None:
@@ -123,7 +154,7 @@ def store_plainly() -> None:
             "epoch": epoch,
             "state_dict": trainer.model.state_dict(),
             "other_parameter": plain_other_parameter(trainer.model),
-            "optimizer": to_plain(trainer.optimizer.state_dict()),
+            "optimizer": _optimizer_states(trainer),
         }
 
     def save(self: Any, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
@@ -138,9 +169,11 @@ def store_plainly() -> None:
     def resume(self: Any, resume_file: Any) -> None:
         path = str(resume_file)
         state = load_checkpoint(path, self.device)
-        check_resumable(state, path, self.config["model"])
+        check_resumable(state, path, self)
+        # Before the weights: an optimizer refuses a state that is not its own before it changes anything.
+        for name, optimizer in _optimizers(self).items():
+            optimizer.load_state_dict(state["optimizer"] if name == "optimizer" else state["optimizer"][name])
         restore_model(self, state)
-        self.optimizer.load_state_dict(state["optimizer"])
         self.saved_model_file = path
         self.start_epoch = state["epoch"] + 1
         self.cur_step = state["cur_step"]

@@ -18,7 +18,7 @@ import pandas as pd
 import scipy.sparse as sp
 import torch
 
-from utils.recbole_port import checkpoints
+from utils.recbole_port import checkpoints, clusters, kgat_graph, loss_parts
 
 
 @dataclass(frozen=True)
@@ -200,4 +200,7 @@ GAPS: tuple[Gap, ...] = (
     Gap("pandas_fillna", "all models: with copy-on-write fillna(inplace=True) is void", _pandas_fillna),
     Gap("ksr_precision", "KSR: multiplies its float32 states by float64 relation vectors", _ksr_precision),
     Gap("torch_scatter", "KGIN, MCCLK: need torch_scatter, which has no wheel on PyPI", _torch_scatter),
+    Gap("faiss", "NCL: clusters with faiss, and asks it for a GPU", clusters.replace_faiss),
+    Gap("dgl", "KGAT: builds its graph with dgl, which has no wheel for today's torch", kgat_graph.replace_dgl),
+    Gap("loss_parts", "RecVAE, KGAT, MKR: their trainers cannot add up a loss of parts", loss_parts.accept_parts),
 )

@@ -20,6 +20,8 @@ _READ = re.compile(
     r"""config(?:\.final_config_dict)?(?:\[|\.get\()\s*["'](\w+)["']|["'](\w+)["'] in (?:self\.)?config\b"""
 )
 _IMPORT = re.compile(r"^\s*from recbole\.model\.(\w+_recommender)\.(\w+) import", re.M)
+_COMMENT = re.compile(r"^(\w+):[^#\n]*#\s*(?:\([^)\n]*\)\s*)?(.+?)\s*$", re.M)
+_INPUT_TYPE = re.compile(r"^\s*input_type = InputType\.(\w+)", re.M)
 _ATTRIBUTE = re.compile(r"self\.config\.(\w+)|\bconfig\.(log_wandb|wandb_project)")
 
 # Set by RecBole itself after the settings are read, so that a value given here would be lost.
@@ -63,17 +65,38 @@ _TYPES = {
     "knowledge_aware_recommender": "knowledge",
     "exlib_recommender": "exlib",
 }
-_TYPE_DEFAULTS = {"sequential": "sequential.yaml", "context": "context-aware.yaml", "exlib": "context-aware.yaml",
-                  "knowledge": "knowledge_base.yaml"}  # fmt: skip
+# Models that RecBole gives other defaults than the rest of their family.
+_OTHER_DEFAULTS = {
+    "DIN": "sequential_DIN",
+    "DIEN": "sequential_DIN",
+    "GRU4RecKG": "sequential_embedding_model",
+    "KSR": "sequential_embedding_model",
+}
+_FAMILY_DEFAULTS = {
+    "sequential": "sequential",
+    "context": "context-aware",
+    "exlib": "context-aware",
+    "knowledge": "knowledge_base",
+}
+_ML_100K_DEFAULTS = {
+    "sequential_DIN": "sequential_DIN_on_ml-100k",
+    "context-aware": "context-aware_ml-100k",
+}
+_SPECIAL_ON_ML_100K = {"GRU4RecF", "SASRecF", "FDSA", "S3Rec"}
 
 
 @dataclass(frozen=True)
 class KnownModel:
-    """A recommender that `model:` may name: its family and the file that defines it."""
+    """A recommender that `model:` may name: its family and the file that defines it.
+
+    family: general, sequential, context, knowledge or exlib, as RecBole sorts them, or own for ours.
+    kind: the same, where ours have the family of their base class.
+    """
 
     name: str
     family: str
     source: Path
+    kind: str = "general"
 
 
 def _root() -> Path:
@@ -81,6 +104,11 @@ def _root() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError("RecBole is not installed; run: pip install recbole==1.2.1")
     return Path(spec.submodule_search_locations[0])
+
+
+def shipped_dataset(name: str) -> Path:
+    """The folder of a dataset that comes with RecBole."""
+    return _root() / "dataset_example" / name
 
 
 @lru_cache(maxsize=1)
@@ -92,13 +120,24 @@ def models() -> dict[str, KnownModel]:
             for name in _class_names(file):
                 # RecBole finds a class by its file: `neumf.py` holds `NeuMF`; other classes are parts.
                 if name.lower() == file.stem:
-                    found[name] = KnownModel(name, family, file)
+                    found[name] = KnownModel(name, family, file, family)
     own = Path(__file__).parents[2] / "models"
     for file in sorted([*(own / "recommenders").glob("*.py"), *own.glob("*.py")]):
         for name in _class_names(file):
             if name.lower() == file.stem.replace("_", ""):
-                found[name] = KnownModel(name, "own", file)
+                found[name] = KnownModel(name, "own", file, _kind_of(file, found))
     return found
+
+
+def _kind_of(file: Path, known: dict[str, KnownModel]) -> str:
+    """The family of the first base class in a file of ours that tells it."""
+    for base in re.findall(r"^class \w+\(([\w.]+)", file.read_text("utf-8"), re.M):
+        name = base.rpartition(".")[2]
+        if name in known:
+            return known[name].kind
+        if name.removesuffix("Recommender").lower() in set(_TYPES.values()):
+            return name.removesuffix("Recommender").lower()
+    return "general"
 
 
 def settings_of(model: str | None) -> frozenset[str]:
@@ -112,7 +151,7 @@ def readers_of(setting: str) -> list[str]:
     return [name for name in models() if setting in _read_by_model(name)]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def defaults(model: str | None, dataset: str | None = None) -> dict[str, Any]:
     """RecBole's own value of every setting that has one, for this model and dataset."""
     properties = _root() / "properties"
@@ -120,26 +159,81 @@ def defaults(model: str | None, dataset: str | None = None) -> dict[str, Any]:
     files = [properties / "overall.yaml", properties / "dataset" / "sample.yaml"]
     if known:
         files.insert(1, properties / "model" / f"{known.name}.yaml")
-    if dataset:
+    if dataset and re.fullmatch(r"[\w.-]+", dataset):
         files.append(properties / "dataset" / f"{dataset}.yaml")
-    if known and known.family in _TYPE_DEFAULTS:
-        files.append(properties / "quick_start_config" / _TYPE_DEFAULTS[known.family])
+    if known:
+        files += [properties / "quick_start_config" / f"{name}.yaml" for name in _quick_start(known, dataset)]
     merged: dict[str, Any] = {}
     for file in files:
         if file.is_file():
-            merged.update(parse_value(file.read_text("utf-8")) or {})
+            merged.update(_yaml(file))
     return merged
 
 
-@lru_cache(maxsize=1)
-def descriptions() -> dict[str, str]:
-    """RecBole's one-line comment on each general setting."""
+def _quick_start(known: KnownModel, dataset: str | None) -> list[str]:
+    """The files that RecBole lays over a model's defaults, weakest first."""
+    first = _OTHER_DEFAULTS.get(known.name) or _FAMILY_DEFAULTS.get(known.kind)
+    if first is None:
+        return []
+    special = [_ML_100K_DEFAULTS[first]] if first in _ML_100K_DEFAULTS else []
+    if known.name in _SPECIAL_ON_ML_100K:
+        special = ["special_sequential_on_ml-100k"]
+    return [first, *(special if dataset == "ml-100k" else [])]
+
+
+def own_defaults(model: str) -> dict[str, Any]:
+    """What RecBole's file on this one model says; empty when it has none."""
+    file = _root() / "properties" / "model" / f"{model}.yaml"
+    return dict(_yaml(file)) if file.is_file() else {}
+
+
+@lru_cache(maxsize=256)
+def _yaml(file: Path) -> dict[str, Any]:
+    return parse_value(file.read_text("utf-8")) or {}
+
+
+@lru_cache(maxsize=128)
+def descriptions(model: str | None = None) -> dict[str, str]:
+    """RecBole's one-line comment on each general setting, or on each setting of one model."""
+    files = [f"model/{model}.yaml"] if model else ["overall.yaml", "dataset/sample.yaml"]
     found: dict[str, str] = {}
-    for file in ("overall.yaml", "dataset/sample.yaml"):
-        text = (_root() / "properties" / file).read_text("utf-8")
-        for name, comment in re.findall(r"^(\w+):[^#\n]*#\s*(?:\([^)]*\)\s*)?(.+?)\s*$", text, re.M):
+    for file in (_root() / "properties" / name for name in files):
+        for name, comment in _COMMENT.findall(file.read_text("utf-8")) if file.is_file() else ():
             found.setdefault(name, comment)
     return found
+
+
+def choices(model: str, setting: str) -> list[str]:
+    """The texts that RecBole's comment allows (`Range in ['BPR', 'CE']`); empty when it names none."""
+    match = re.search(r"[Rr]ang(?:e|ing) in `*\[([^\]]+)\]", descriptions(model).get(setting, ""))
+    found = [choice.strip(" '\"") for choice in match[1].split(",")] if match else []
+    return found if own_defaults(model).get(setting) in found else []
+
+
+def input_type(model: str, loss_type: Any) -> str | None:
+    """POINTWISE, PAIRWISE or LISTWISE: fixed by the model's class, else by its loss, as RecBole decides it."""
+    for source in _sources(models()[model]):
+        found = _INPUT_TYPE.search(source)
+        if found:
+            return found[1]
+    return {"CE": "POINTWISE", "BPR": "PAIRWISE"}.get(str(loss_type))
+
+
+def fixes_input_type(model: str) -> bool:
+    """Whether the model's class says how it takes its input, whatever `loss_type` is."""
+    return any(_INPUT_TYPE.search(source) for source in _sources(models()[model]))
+
+
+def mentions(model: str, text: str) -> bool:
+    """Whether a text stands in the code of a model or of the models it derives from."""
+    return any(text in source for source in _sources(models()[model]))
+
+
+@lru_cache(maxsize=1)
+def trained_on_users() -> frozenset[str]:
+    """Models that RecBole feeds whole users instead of interactions, so that they draw no negatives."""
+    text = (_root() / "data" / "utils.py").read_text("utf-8")
+    return frozenset(re.findall(r'"(\w+)": _get_AE_dataloader', text))
 
 
 @lru_cache(maxsize=128)
@@ -149,12 +243,14 @@ def _general_settings(model: str) -> frozenset[str]:
     lists = ast.parse((root / "utils" / "argument_list.py").read_text("utf-8"))
     for node in ast.walk(lists):
         if isinstance(node, ast.List):
-            names.update(element.value for element in node.elts if isinstance(element, ast.Constant))
+            names.update(str(element.value) for element in node.elts if isinstance(element, ast.Constant))
     for folder in ("config", "data", "evaluator", "sampler", "utils"):
         for file in (root / folder).rglob("*.py"):
             names |= _reads(file.read_text("utf-8"))
     # A base class, layer or trainer of another family is not part of this run.
-    family = models()[model].family if model in models() else "own"
+    family = models()[model].kind if model in models() else "own"
+    if model in models() and models()[model].family == "own":
+        family = "own"
     if family in {"context", "exlib", "own"}:
         names |= _reads((root / "model" / "layers.py").read_text("utf-8"))
     for base, section in _classes(root / "model" / "abstract_recommender.py", "Recommender"):
@@ -169,14 +265,24 @@ def _general_settings(model: str) -> frozenset[str]:
 
 @lru_cache(maxsize=256)
 def _read_by_model(name: str) -> frozenset[str]:
-    known = models()[name]
-    names = set(_reads(known.source.read_text("utf-8")))
-    properties = _root() / "properties" / "model" / f"{name}.yaml"
-    if properties.is_file():
-        names.update(parse_value(properties.read_text("utf-8")) or {})
-    for folder, parent in _IMPORT.findall(known.source.read_text("utf-8")):
-        names |= _reads((_root() / "model" / folder / f"{parent}.py").read_text("utf-8"))
+    names = set(own_defaults(name))
+    for source in _sources(models()[name]):
+        names |= _reads(source)
     return frozenset(names) - COMPUTED
+
+
+@lru_cache(maxsize=256)
+def _sources(known: KnownModel) -> tuple[str, ...]:
+    """The code of a model and of the models of RecBole that it imports, its own first."""
+    found = {known.source: known.source.read_text("utf-8")}
+    waiting = [known.source]
+    while waiting:
+        for folder, parent in _IMPORT.findall(found[waiting.pop()]):
+            file = _root() / "model" / folder / f"{parent}.py"
+            if file.is_file() and file not in found:
+                found[file] = file.read_text("utf-8")
+                waiting.append(file)
+    return tuple(found.values())
 
 
 def _reads(text: str) -> set[str]:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from utils.console import Console, plain
 
+# For what the user is shown anyway: it goes to the log only.
+QUIET = "recbridge"
+
 
 class _PlainFormatter(logging.Formatter):
     """RecBole puts colour codes into its messages; a file does not want them."""
@@ -20,6 +23,8 @@ class _PlainFormatter(logging.Formatter):
 class _Warnings(logging.Handler):
     """Warnings are shown to the user as well, once each; Python's own are for developers and stay in the file."""
 
+    _FILE_ONLY = frozenset({QUIET, "py.warnings"})
+
     def __init__(self, console: Console) -> None:
         super().__init__(logging.WARNING)
         self._console = console
@@ -27,7 +32,7 @@ class _Warnings(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         message = plain(record.getMessage()).strip()
-        if record.name != "py.warnings" and message not in self._seen:
+        if record.name not in self._FILE_ONLY and message not in self._seen:
             self._seen.add(message)
             self._console.line(f"    warning: {message}")
 

@@ -6,8 +6,10 @@ seedings, so an untouched run here gives RecBole's numbers.
 
 from __future__ import annotations
 
+import copy
 import importlib
 import importlib.util
+import itertools
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -19,12 +21,15 @@ from typing import Any
 import torch
 
 from models.transfer.rows import IdFields
+from utils.data.atomic import find_malformed
 from utils.data.ids import IdMap
 from utils.recbole_port import known_settings
 from utils.recbole_port.gaps import close_gaps
 from utils.scenario.dataset_files import SHIPPED
 from utils.scenario.paths import DEFAULT_DATA_PATH, dataset_dir
 from utils.scenario.settings_schema import BridgeSettings
+
+VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 
 
 class DataError(ValueError):
@@ -57,36 +62,46 @@ def model_class(name: str) -> Any:
     return get_model(name)
 
 
-def build_config(settings: Mapping[str, Any], run_dir: Path) -> Any:
-    """RecBole's Config of these settings; checkpoints go to `run_dir`."""
+def build_config(settings: Mapping[str, Any], run_dir: Path, before: Any = None) -> Any:
+    """RecBole's Config of these settings; checkpoints go to `run_dir`.
+
+    before: the Config that this one replaces. What RecBole's data loaders have noted in it (BERT4Rec's names
+    of masked sequences) is kept.
+    """
     close_gaps()
     from recbole.config import Config
 
     own = set(BridgeSettings.model_fields)
-    given = {key: value for key, value in settings.items() if key not in own}
+    # RecBole completes nested settings in place; the scenario's are read again by the next set_config.
+    given = copy.deepcopy({key: value for key, value in settings.items() if key not in own})
     given |= {"checkpoint_dir": str(run_dir), "data_path": str(settings.get("data_path", DEFAULT_DATA_PATH))}
-    with _visible_devices("gpu_id" in settings):
-        config = Config(model=model_class(settings["model"]), dataset=settings["dataset"], config_dict=given)
+    # Config writes its gpu_id into CUDA_VISIBLE_DEVICES before torch looks for a GPU.
+    given.setdefault("gpu_id", os.environ.get(VISIBLE_GPUS, "0"))
+    config = Config(model=model_class(settings["model"]), dataset=settings["dataset"], config_dict=given)
     # RecBole reads ml-100k from its own package, whatever data_path says.
     config["data_path"] = str(dataset_dir(settings))
-    config["llm_config"] = settings.get("llm_config")
+    config["llm_config"] = copy.deepcopy(settings.get("llm_config"))
     if settings.get("use_gpu") is False:
         config["device"] = torch.device("cpu")
+    if before is not None:
+        config.final_config_dict = {**before.final_config_dict, **config.final_config_dict}
     return config
 
 
 @contextmanager
-def _visible_devices(chosen: bool) -> Iterator[None]:
-    """Config sets CUDA_VISIBLE_DEVICES to its default gpu_id; without one in the scenario the user's stays."""
-    name = "CUDA_VISIBLE_DEVICES"
-    before = os.environ.get(name)
-    yield
-    if chosen:
-        return
-    if before is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = before
+def kept_process_state(threads: int | None) -> Iterator[None]:
+    """Run with this many threads; afterwards the process has the threads and sees the GPUs that it had before."""
+    gpus, before = os.environ.get(VISIBLE_GPUS), torch.get_num_threads()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        if gpus is None:
+            os.environ.pop(VISIBLE_GPUS, None)
+        else:
+            os.environ[VISIBLE_GPUS] = gpus
 
 
 def seed_everything(config: Any) -> None:
@@ -106,25 +121,53 @@ def ship_dataset(settings: Mapping[str, Any]) -> None:
         raise DataError("RecBole is not installed")
     source = Path(spec.submodule_search_locations[0]) / "dataset_example" / SHIPPED
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.copytree(source, temporary)
     try:
+        shutil.copytree(source, temporary)
         os.replace(temporary, folder)
     except OSError:
-        # Another process was first.
-        shutil.rmtree(temporary)
+        # Another process may have been first.
+        if not folder.exists():
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+_EMPTY = "no interaction is left after the filters (user_inter_num_interval, val_interval, ...)"
 
 
 def load_data(config: Any, ratios: list[float] | None, shuffle_first: bool) -> Data:
     """Load, filter and split the dataset, and make the loaders."""
+    _check_files(config)
     seed_everything(config)
     from recbole.data import create_dataset, data_preparation
 
-    dataset = create_dataset(config)
+    try:
+        dataset = create_dataset(config)
+    except ValueError as error:
+        if "feat is empty" in str(error):
+            raise DataError(_EMPTY) from error
+        raise
     if len(dataset) == 0:
-        raise DataError("no interaction is left after the filters (user_inter_num_interval, val_interval, ...)")
+        raise DataError(_EMPTY)
+    if config["eval_args"]["order"] == "TO" and config["TIME_FIELD"] not in dataset.inter_feat:
+        loaded = ", ".join(dataset.inter_feat)
+        raise DataError(f"eval_args.order TO needs the column '{config['TIME_FIELD']}'; loaded are {loaded}")
     train, valid, test = data_preparation(config, dataset)
     parts = _train_parts(config, train, ratios, shuffle_first) if ratios else []
     return Data(dataset, [*parts, train], valid, test)
+
+
+def _check_files(config: Any) -> None:
+    """DataError for the first malformed line of the files that RecBole is about to read."""
+    parts = config["benchmark_filename"]
+    suffixes = [f"{part}.inter" for part in parts] if parts else ["inter"]
+    suffixes += [suffix for suffix in config["load_col"] or () if suffix != "inter"]
+    for suffix in suffixes:
+        path = Path(config["data_path"]) / f"{config['dataset']}.{suffix}"
+        if path.is_file():
+            malformed = find_malformed(path, config["field_separator"], config["encoding"] or "utf-8")
+            if malformed:
+                raise DataError(malformed)
 
 
 def _train_parts(config: Any, train: Any, ratios: list[float], shuffle_first: bool) -> list[Any]:
@@ -138,8 +181,10 @@ def _train_parts(config: Any, train: Any, ratios: list[float], shuffle_first: bo
     if shuffle_first:
         order = torch.randperm(rows, generator=torch.Generator().manual_seed(config["seed"]))
     bounds = [round(rows * sum(ratios[:end]) / sum(ratios)) for end in range(len(ratios) + 1)]
-    loaders = []
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    loaders: list[Any] = []
+    for start, end in itertools.pairwise(bounds):
+        if start == end:
+            raise DataError(f"add_train_split {ratios}: part {len(loaders)} of {rows} train interactions is empty")
         part = train._dataset.copy(train._dataset.inter_feat[order[start:end]])
         loaders.append(TrainDataLoader(config, part, train._sampler, shuffle=config["shuffle"]))
     return loaders

@@ -10,29 +10,40 @@ import torch
 
 from utils.data.atomic import read_atomic
 from utils.data.profile_texts import fingerprint
-from utils.recbole_port.session import Data, id_map
+from utils.recbole_port.session import Data
 
 
-def train_pairs(config: Any, data: Data) -> list[tuple[str, str]]:
-    """Every (user token, item token) of the full train part.
+def train_pairs(config: Any, data: Data) -> pd.DataFrame:
+    """Every pair of user and item tokens of the full train part, once, in columns named as RecBole's fields.
 
     RecBole's sequential train rows are (history, target): a user's first item stands only in a history, as
     the first of each of the histories that reach back to it.
     """
     users, items = config["USER_ID_FIELD"], config["ITEM_ID_FIELD"]
     rows = data.full_train._dataset.inter_feat
-    pairs = [torch.stack([rows[users], rows[items]])]
+    user_rows, item_rows = rows[users], rows[items]
     history = items + config["LIST_SUFFIX"]
     if history in rows:
-        pairs.append(torch.stack([rows[users], rows[history][:, 0]]))
-    unique = torch.unique(torch.cat(pairs, dim=1), dim=1)
-    user_tokens, item_tokens = id_map(data, users).tokens, id_map(data, items).tokens
-    return [(user_tokens[user], item_tokens[item]) for user, item in unique.T.tolist() if user and item]
+        user_rows, item_rows = torch.cat([user_rows, user_rows]), torch.cat([item_rows, rows[history][:, 0]])
+    known = (user_rows > 0) & (item_rows > 0)
+    n_items = data.dataset.num(items)
+    keys = torch.unique(user_rows[known] * n_items + item_rows[known]).numpy()
+    user_tokens, item_tokens = data.dataset.field2id_token[users], data.dataset.field2id_token[items]
+    return pd.DataFrame({users: user_tokens[keys // n_items], items: item_tokens[keys % n_items]})
 
 
 def train_fingerprint(config: Any, data: Data) -> str:
     """What a text that was written from this train part is marked with."""
-    return fingerprint(train_pairs(config, data))
+    pairs = train_pairs(config, data)
+    return fingerprint(pairs[config["USER_ID_FIELD"]], pairs[config["ITEM_ID_FIELD"]])
+
+
+def file_interactions(config: Any) -> pd.DataFrame:
+    """All rows of the `.inter` file (of all its benchmark parts), as text."""
+    folder, parts = Path(config["data_path"]), config["benchmark_filename"]
+    names = [f"{config['dataset']}.{part}.inter" for part in parts] if parts else [f"{config['dataset']}.inter"]
+    read = [read_atomic(folder / name, config["field_separator"], config["encoding"] or "utf-8") for name in names]
+    return pd.concat(read, ignore_index=True)
 
 
 def train_interactions(config: Any, data: Data) -> pd.DataFrame:
@@ -41,13 +52,8 @@ def train_interactions(config: Any, data: Data) -> pd.DataFrame:
     Values come from the file, not from RecBole, which may have normalised them or rounded time to float32.
     """
     users, items = config["USER_ID_FIELD"], config["ITEM_ID_FIELD"]
-    folder = Path(config["data_path"])
-    parts = config["benchmark_filename"]
-    names = [f"{config['dataset']}.{part}.inter" for part in parts] if parts else [f"{config['dataset']}.inter"]
-    read = [read_atomic(folder / name, config["field_separator"], config["encoding"] or "utf-8") for name in names]
-    rows = pd.concat(read, ignore_index=True)
+    rows = file_interactions(config)
     if config["TIME_FIELD"] in rows:
         rows = rows.sort_values(config["TIME_FIELD"], key=pd.to_numeric, kind="stable")
     rows = rows.drop_duplicates([users, items], keep="first")
-    train = pd.DataFrame(train_pairs(config, data), columns=[users, items])
-    return rows.merge(train, on=[users, items], how="inner")
+    return rows.merge(train_pairs(config, data), on=[users, items], how="inner")

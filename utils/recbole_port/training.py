@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -9,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from utils.console import bar_over, plain
+
+
+class TrainingError(ValueError):
+    """A training that cannot go on."""
 
 
 @dataclass
@@ -27,7 +32,10 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Fit:
-    """A finished training: best valid score and metrics, the epoch that had them, and every epoch."""
+    """A finished training: best valid score and metrics, the epoch that had them, and every epoch.
+
+    After a resumed training that improved nothing, score and epoch are the loaded checkpoint's, without metrics.
+    """
 
     best_score: float | None
     best_valid: dict[str, float]
@@ -49,23 +57,43 @@ def build_trainer(config: Any, model: Any, checkpoint: Path, tensorboard_dir: Pa
     return trainer
 
 
+def close(trainer: Any) -> None:
+    """Close the trainer's TensorBoard file; training again reopens it."""
+    trainer.tensorboard.close()
+
+
 def fit(trainer: Any, train: Any, valid: Any, show_progress: bool, on_epoch: Callable[[Epoch], None]) -> Fit:
     """Train as `recbole.quick_start` does; `on_epoch` is told of each epoch after its validation."""
+    first = trainer.start_epoch
+    # A resumed training that has no epoch left would be saved as if it were at its start.
+    saved = first == 0 or first < trainer.epochs
     watch = _Watch(trainer, on_epoch)
-    with watch:
-        score, result = trainer.fit(train, valid, saved=True, show_progress=show_progress)
-    validated = bool(result) and score is not None
-    return Fit(
-        best_score=float(score) if validated else None,
-        best_valid=numbers(result or {}),
-        best_epoch=watch.best_epoch(score) if validated else None,
-        epochs=watch.epochs,
-    )
+    try:
+        with watch:
+            score, result = trainer.fit(train, valid, saved=saved, show_progress=show_progress)
+    except ValueError as error:
+        if str(error) != "Training loss is nan":
+            raise
+        epoch = first + len(watch.epochs)
+        raise TrainingError(
+            f"the training loss became NaN in epoch {epoch}; a smaller learning_rate may help"
+        ) from error
+    best_score = float(score) if score is not None and math.isfinite(score) else None
+    best_epoch = None
+    if best_score is not None:
+        best_epoch = watch.best_epoch(best_score) if result else first - 1
+    return Fit(best_score, numbers(result or {}), best_epoch, watch.epochs)
+
+
+def best_model_file(trainer: Any) -> Path | None:
+    """The checkpoint of the best epoch so far; None where this trainer has written none."""
+    path = Path(trainer.saved_model_file)
+    return path if path.is_file() else None
 
 
 def test(trainer: Any, data: Any, show_progress: bool) -> dict[str, float]:
-    """Test metrics of the best model of this training, or of the loaded one where nothing was trained."""
-    best = Path(trainer.saved_model_file).is_file()
+    """Test metrics of the best model of this training, or of the model as it is where nothing was saved."""
+    best = best_model_file(trainer) is not None
     return numbers(trainer.evaluate(data, load_best_model=best, show_progress=show_progress) or {})
 
 
@@ -84,12 +112,12 @@ class _Watch:
         self._last = time.perf_counter()
 
     def __enter__(self) -> _Watch:
-        self._methods = {
-            "_add_train_loss_to_tensorboard": self._trainer._add_train_loss_to_tensorboard,
-            "_valid_epoch": self._trainer._valid_epoch,
+        replaced = {
+            "_add_train_loss_to_tensorboard": self._trained,
+            "_valid_epoch": self._validated,
         }
-        self._trainer._add_train_loss_to_tensorboard = self._trained
-        self._trainer._valid_epoch = self._validated
+        self._methods = {name: getattr(self._trainer, name) for name in replaced}
+        vars(self._trainer).update(replaced)
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -3,68 +3,121 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from utils.recbole_port import known_settings
 from utils.registry import did_you_mean
+from utils.scenario.findings import Finding
+from utils.scenario.nodes import NodePath
 from utils.scenario.paths import dataset_dir
-from utils.scenario.source import NodePath
 
 # RecBole ships this dataset; it is copied to data_path at first use.
 SHIPPED = "ml-100k"
-_SHIPPED_COLUMNS = {
-    "inter": ["user_id", "item_id", "rating", "timestamp"],
-    "user": ["user_id", "age", "gender", "occupation", "zip_code"],
-    "item": ["item_id", "movie_title", "release_year", "class"],
-    "kg": ["head_id", "relation_id", "tail_id"],
-    "link": ["item_id", "entity_id"],
-}
 
 
-def check_dataset_files(settings: Mapping[str, Any]) -> Iterator[tuple[NodePath, str]]:
-    """(place in the settings, what is missing): files and columns that `load_col` and the field names ask for."""
-    folder, name = dataset_dir(settings), str(settings["dataset"])
-    values = {**known_settings.defaults(settings.get("model"), name), **settings}
+@dataclass(frozen=True)
+class _Files:
+    """The atomic files of one dataset."""
+
+    folder: Path
+    name: str
+    values: Mapping[str, Any]
+
+    def path(self, suffix: str) -> Path:
+        return self.folder / f"{self.name}.{suffix}"
+
+    def columns(self, suffix: str) -> list[str] | None:
+        """Column names of one file, None when it cannot be read."""
+        path = self.path(suffix)
+        if self.name == SHIPPED and not self.folder.exists():
+            path = known_settings.shipped_dataset(SHIPPED) / path.name
+        try:
+            with path.open(encoding=self.values.get("encoding") or "utf-8", errors="replace") as lines:
+                header = lines.readline().rstrip("\n")
+        except (OSError, ValueError, LookupError):
+            return None
+        return [column.partition(":")[0] for column in header.split(str(self.values["field_separator"]))]
+
+    def no_column(self, suffix: str, column: str, available: list[str]) -> str:
+        hint = did_you_mean(column, available)
+        return f"{self.name}.{suffix} has no column '{column}'{hint} (columns: {', '.join(available)})"
+
+    def other_datasets(self) -> str:
+        """Which datasets lie beside a missing one."""
+        try:
+            beside = [path.name for path in self.folder.parent.iterdir() if (path / f"{path.name}.inter").is_file()]
+        except OSError:
+            beside = []
+        there = ", ".join(sorted(beside)) or "no dataset"
+        return f"; in {self.folder.parent}, the data_path, there is {there} ({SHIPPED} comes with RecBole)"
+
+
+def check_dataset_files(values: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Finding]:
+    """Files and columns that are asked for and not there.
+
+    values: the settings with RecBole's defaults; given: what the scenario itself says.
+    """
+    files = _Files(dataset_dir(given), str(given["dataset"]), values)
     parts = values.get("benchmark_filename")
-    suffixes = [f"{part}.inter" for part in parts] if parts else ["inter"]
-    columns: dict[str, list[str] | None] = {}
-    for suffix in suffixes:
-        found = _columns(folder, name, suffix, values)
+    header: list[str] = []
+    for suffix in [f"{part}.inter" for part in parts] if parts else ["inter"]:
+        found = files.columns(suffix)
         if found is None:
-            yield ("dataset",), f"no file {folder / f'{name}.{suffix}'}"
+            at: NodePath = ("benchmark_filename",) if parts and "benchmark_filename" in given else ("dataset",)
+            yield Finding(at, f"no file {files.path(suffix)}{files.other_datasets()}")
             return
-        columns["inter"] = found
-    wanted = dict(values.get("load_col") or {})
-    if values.get("load_col") is not None:
-        wanted.setdefault("inter", [])
-    for suffix, names in wanted.items():
-        if suffix not in columns:
-            columns[suffix] = _columns(folder, name, suffix, values)
-        available = columns[suffix]
-        at: NodePath = ("load_col", suffix) if "load_col" in settings else ("dataset",)
+        header = found
+    yield from _loaded(files, header, values, given)
+    suffixes = values.get("additional_feat_suffix") or []
+    for suffix in [suffixes] if isinstance(suffixes, str) else suffixes:
+        if files.columns(suffix) is None:
+            at = ("additional_feat_suffix",) if "additional_feat_suffix" in given else ("dataset",)
+            yield Finding(at, f"no file {files.path(suffix)}")
+
+
+def _loaded(files: _Files, header: list[str], values: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Finding]:
+    """Columns that `load_col` names must be in the files, and columns that are needed in `load_col`."""
+    load_col = values.get("load_col")
+    own = "" if "load_col" in given else " (RecBole's default)"
+    columns = {"inter": header}
+    for suffix, names in (load_col or {}).items():
+        at: NodePath = ("load_col", suffix) if "load_col" in given else ("dataset",)
+        available = columns[suffix] if suffix == "inter" else files.columns(suffix)
         if available is None:
-            yield at, f"no file {folder / f'{name}.{suffix}'}"
+            yield Finding(at, f"no file {files.path(suffix)}, which load_col{own} names")
             continue
-        for column in [] if names == "*" else names:
+        columns[suffix] = available
+        for index, column in enumerate([] if names == "*" else names):
             if column not in available:
-                where = f"{name}.{suffix} has no column '{column}'{did_you_mean(column, available)}"
-                yield at, f"{where} (columns: {', '.join(available)})"
-    for setting in ("USER_ID_FIELD", "ITEM_ID_FIELD"):
-        available = columns["inter"] or []
-        if values[setting] not in available:
-            at = (setting,) if setting in settings else ("dataset",)
-            yield (
-                at,
-                f"{name}.inter has no column '{values[setting]}' ({setting}); columns: {', '.join(available)}",
-            )
+                place = (*at, index) if "load_col" in given else at
+                yield Finding(place, f"load_col.{suffix}{own}: {files.no_column(suffix, column, available)}")
+    said = set()
+    for suffix, setting in _needed(values, columns):
+        column, available = values[setting], columns[suffix]
+        if column in said:
+            continue
+        if column not in available:
+            said.add(column)
+            at = next(((key,) for key in (setting, "load_col") if key in given), ("dataset",))
+            yield Finding(at, f"{setting}: {files.no_column(suffix, column, available)}")
+        elif load_col is not None and load_col.get(suffix, []) != "*" and column not in load_col.get(suffix, []):
+            at = ("load_col", suffix) if "load_col" in given else ("dataset",)
+            yield Finding(at, f"load_col.{suffix}{own} lacks '{column}', the {setting}, which this run needs")
+    for field in values.get("threshold") or {}:
+        names = header if load_col is None or load_col.get("inter") == "*" else load_col.get("inter", [])
+        if field not in names:
+            at = ("threshold",) if "threshold" in given else ("dataset",)
+            yield Finding(at, f"threshold: load_col.inter{own} has no column '{field}'{did_you_mean(field, names)}")
 
 
-def _columns(folder: Path, name: str, suffix: str, values: Mapping[str, Any]) -> list[str] | None:
-    """Column names of one atomic file, None when there is no such file."""
-    file = folder / f"{name}.{suffix}"
-    if not file.is_file():
-        return _SHIPPED_COLUMNS.get(suffix) if name == SHIPPED and not folder.exists() else None
-    with file.open(encoding=values.get("encoding") or "utf-8", errors="replace") as lines:
-        header = lines.readline().rstrip("\n")
-    return [column.partition(":")[0] for column in header.split(str(values["field_separator"]))]
+def _needed(values: Mapping[str, Any], loaded: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
+    """(file, setting that names a column) for the columns that RecBole cannot do without."""
+    yield "inter", "USER_ID_FIELD"
+    yield "inter", "ITEM_ID_FIELD"
+    if values["eval_args"].get("order") == "TO":
+        yield "inter", "TIME_FIELD"
+    for suffix, setting in (("user", "USER_ID_FIELD"), ("item", "ITEM_ID_FIELD")):
+        if suffix in loaded:
+            yield suffix, setting

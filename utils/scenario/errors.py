@@ -33,7 +33,8 @@ class ScenarioError(Exception):
     """A scenario that cannot run; carries every problem that was found, not only the first."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = sorted(problems)
+        # A fault of `--set` shows in every file.
+        self.problems = sorted(set(problems))
         super().__init__(render_problems(self.problems))
 
 

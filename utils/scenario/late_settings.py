@@ -11,8 +11,23 @@ from utils.recbole_port import known_settings
 _ANY_TIME = frozenset({"distil_loss_weight", "show_progress"})
 # Read once, before the first step.
 _AT_START = frozenset(
-    {"logger_level", "journal_name", "checkpoint_dir", "llm_config", "save", "threads", "model", "dataset"}
+    [
+        "logger_level",
+        "state",
+        "journal_name",
+        "checkpoint_dir",
+        "data_path",
+        "llm_config",
+        "save",
+        "threads",
+        "model",
+        "dataset",
+        "add_train_split",
+        "add_train_shuffle",
+    ]
 )
+# Read when the dataset is loaded, although RecBole's list of defaults does not have it.
+_BY_DATA = frozenset({"encoding"})
 # Read by RecBole's trainer when it is made.
 _BY_TRAINER = frozenset(
     [
@@ -30,6 +45,9 @@ _BY_TRAINER = frozenset(
         "loss_decimal_place",
         "enable_amp",
         "enable_scaler",
+        "log_wandb",
+        "wandb_project",
+        "tail_ratio",
     ]
 )
 
@@ -39,26 +57,22 @@ def why_too_late(setting: str, earlier: Sequence[Command], later: Sequence[Comma
     if setting in _ANY_TIME:
         return None
     if setting in _AT_START:
-        return "is read before the first step; put it among the settings"
+        return f"{setting} is read before the first step; put it among the settings"
     if setting in _BY_TRAINER:
-        return _needs_before("init_trainer", {"train", "test_eval"}, later)
-    general = known_settings.defaults(None)
-    if setting in general and any("data" in command.needs for command in earlier):
-        return f"comes too late: '{_first_with_data(earlier)}' has loaded the dataset; put set_config before it"
-    if setting not in general:
-        return _needs_before("init_model", {"init_trainer", "wrap_model", "train"}, later)
-    return None
+        return _read_by("init_trainer", {"train", "test_eval"}, setting, earlier, later)
+    if setting in _BY_DATA or setting in known_settings.defaults(None):
+        loads = next((command.name for command in earlier if "data" in command.needs), None)
+        return None if loads is None else f"{setting} comes too late: '{loads}' has loaded the dataset already"
+    return _read_by("init_model", {"init_trainer", "wrap_model", "train"}, setting, earlier, later)
 
 
-def _first_with_data(earlier: Sequence[Command]) -> str:
-    return next(command.name for command in earlier if "data" in command.needs)
-
-
-def _needs_before(reader: str, users: set[str], later: Sequence[Command]) -> str | None:
-    """None when `reader` comes before any of `users`."""
-    for command in later:
-        if command.name == reader:
-            return None
-        if command.name in users:
-            return f"comes too late for '{command.name}': put set_config before '{reader}'"
-    return f"would never be read: no '{reader}' follows"
+def _read_by(
+    reader: str, users: set[str], setting: str, earlier: Sequence[Command], later: Sequence[Command]
+) -> str | None:
+    """None when `reader` comes before any of the commands that use what it makes."""
+    following = next((command.name for command in later if command.name in {reader, *users}), None)
+    if following == reader:
+        return None
+    if any(command.name == reader for command in earlier):
+        return f"{setting} comes too late: '{reader}' has read it already; put set_config before '{reader}'"
+    return f"{setting} would never be read: no '{reader}' follows"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -15,8 +15,15 @@ from pydantic import (
 )
 
 Weight = Annotated[float, Field(ge=0, le=1)]
-Interval = Annotated[str, Field(pattern=r"^\s*[\[(].*,.*[\])]\s*(;\s*[\[(].*,.*[\])]\s*)*$")]
-EvalMode = Annotated[str, Field(pattern=r"^(full|labeled|(uni|pop)[1-9][0-9]*)$")]
+# The examples stand in error messages and in editors.
+Interval = Annotated[
+    str, Field(pattern=r"^\s*[\[(].*,.*[\])]\s*(;\s*[\[(].*,.*[\])]\s*)*$", examples=["[5,inf)", "(0,10]"])
+]
+EvalMode = Annotated[
+    str, Field(pattern=r"^(full|labeled|(uni|pop)[1-9][0-9]*)$", examples=["full", "labeled", "uni100", "pop100"])
+]
+T = TypeVar("T")
+NotEmpty = Annotated[list[T], Field(min_length=1)]
 Columns = list[str] | Literal["*"]
 
 # Metric -> what it measures, as RecBole sorts them.
@@ -28,7 +35,9 @@ VALUE_METRICS = ("AUC", "MAE", "RMSE", "LogLoss")
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    """A setting that is itself a mapping with names of its own."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class PreprocessFromJson(Section):
@@ -62,17 +71,37 @@ class LlmConfig(Section):
     preprocess_random: PreprocessRandom | None = None
 
 
-class EvalArgs(Section):
-    """RecBole's evaluation protocol."""
+class Split(Section):
+    """How interactions are divided; exactly one of these."""
 
-    split: (
-        dict[Literal["RS"], list[NonNegativeFloat]]
-        | dict[Literal["LS"], Literal["valid_and_test", "valid_only", "test_only"]]
-        | None
-    ) = None
-    group_by: Literal["user", "none"] | None = None
-    order: Literal["RO", "TO"] = "RO"
-    mode: EvalMode | dict[Literal["valid", "test"], EvalMode] = "full"
+    RS: list[NonNegativeFloat] | None = Field(None, description="Ratios of train, valid and test.")
+    LS: Literal["valid_and_test", "valid_only", "test_only"] | None = Field(None, description="Leave one out.")
+    TS: list[NonNegativeFloat] | None = Field(None, description="Ratios along time.")
+
+
+class Modes(Section):
+    """What an item is ranked against, for validation and for the test."""
+
+    valid: EvalMode = "full"
+    test: EvalMode = "full"
+
+
+class EvalArgs(Section):
+    """RecBole's evaluation protocol; what is not said is taken from RecBole's own, not from the model's."""
+
+    split: Split | None = Field(None, description="How interactions are divided.")
+    group_by: Literal["user", "none"] | None = Field(None, description="Divide each user's interactions, or all.")
+    order: Literal["RO", "TO"] = Field("RO", description="At random, or by time.")
+    mode: EvalMode | Modes = Field("full", description="What an item is ranked against.")
+
+
+class ClipGradNorm(Section):
+    """Arguments of torch.nn.utils.clip_grad_norm_."""
+
+    max_norm: PositiveFloat
+    norm_type: float = 2.0
+    error_if_nonfinite: bool = False
+    foreach: bool | None = None
 
 
 class NegativeSampling(Section):
@@ -88,10 +117,10 @@ class NegativeSampling(Section):
 class BridgeSettings(BaseModel):
     """Settings that RecBridge adds to RecBole's."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 
     logger_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field("INFO", description="Log level.")
-    journal_name: Annotated[str, Field(pattern=r"^[^/\\]+\.csv$")] = Field(
+    journal_name: Annotated[str, Field(pattern=r"^[^/\\]+\.csv$", examples=["journal.csv"])] = Field(
         "journal.csv", description="CSV beside the experiments, one row per run."
     )
     distil_loss_weight: Weight = Field(0.5, description="a in (1-a) * model_loss + a * transfer_loss.")
@@ -108,7 +137,9 @@ class CommonSettings(BridgeSettings):
     """RecBole's general settings with their types and ranges; what a model adds is checked by its default."""
 
     model: str = Field(description="A RecBole model, or a class of models/.")
-    dataset: str = Field(description="Folder under data_path; 'ml-100k' comes with RecBole.")
+    dataset: Annotated[str, Field(pattern=r"^[^/\\\x00]+$", examples=["ml-100k"])] = Field(
+        description="Folder under data_path; 'ml-100k' comes with RecBole."
+    )
     data_path: str = Field("datasets", description="Folder that holds the datasets.")
     checkpoint_dir: str = Field("saved", description="Folder that gets one folder per run.")
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 2020
@@ -128,17 +159,17 @@ class CommonSettings(BridgeSettings):
     train_neg_sample_args: NegativeSampling | None = None
     eval_step: NonNegativeInt = 1
     stopping_step: NonNegativeInt = 10
-    clip_grad_norm: dict[Literal["max_norm", "norm_type", "error_if_nonfinite", "foreach"], Any] | None = None
+    clip_grad_norm: ClipGradNorm | None = None
     loss_decimal_place: PositiveInt = 4
     metric_decimal_place: PositiveInt = 4
     enable_amp: bool = False
     enable_scaler: bool = False
     require_pow: bool = False
     log_wandb: bool = False
-    eval_args: EvalArgs | None = None
+    eval_args: EvalArgs = Field(default_factory=lambda: EvalArgs.model_validate({}))
     repeatable: bool = False
-    metrics: str | list[str] = Field(["Recall", "MRR", "NDCG", "Hit", "Precision"])
-    topk: PositiveInt | list[PositiveInt] = Field([10])
+    metrics: str | NotEmpty[str] = Field(["Recall", "MRR", "NDCG", "Hit", "Precision"])
+    topk: PositiveInt | NotEmpty[PositiveInt] = Field([10])
     valid_metric: str = "MRR@10"
     field_separator: Annotated[str, Field(min_length=1)] = "\t"
     seq_separator: Annotated[str, Field(min_length=1)] = " "
@@ -152,6 +183,16 @@ class CommonSettings(BridgeSettings):
     load_col: dict[str, Columns] | None = None
     unload_col: dict[str, Columns] | None = None
     unused_col: dict[str, list[str]] | None = None
+    additional_feat_suffix: str | list[str] | None = None
+    seq_len: dict[str, PositiveInt] | None = None
+    alias_of_user_id: list[str] | None = None
+    alias_of_item_id: list[str] | None = None
+    alias_of_entity_id: list[str] | None = None
+    alias_of_relation_id: list[str] | None = None
+    preload_weight: dict[str, str] | None = None
+    normalize_field: list[str] | None = None
+    discretization: dict[str, Any] | None = None
+    encoding: str | None = None
     user_inter_num_interval: Interval | None = None
     item_inter_num_interval: Interval | None = None
     entity_kg_num_interval: Interval | None = None

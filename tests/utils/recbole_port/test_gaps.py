@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ import torch
 
 from tests.contracts.recbole_models import CASES
 from tests.contracts.tiny_dataset import write_tiny_dataset
-from utils.recbole_port import checkpoints, gaps
+from utils.recbole_port import checkpoints, clusters, gaps, kgat_graph, loss_parts
 
 ROOT = Path(__file__).parents[3]
 
@@ -44,6 +45,9 @@ def _build(folder: Path, model: str, **settings: Any) -> tuple[Any, Any, tuple[A
     loaders = data_preparation(config, create_dataset(config))
     network = get_model(config["model"])(config, loaders[0]._dataset)
     return get_trainer(config["MODEL_TYPE"], config["model"])(config, network), network, loaders
+
+
+RECVAE: dict[str, Any] = {"train_neg_sample_args": None, "hidden_dimension": 8, "latent_dimension": 8}
 
 
 def _numpy_aliases(folder: Path) -> None:
@@ -128,6 +132,28 @@ def _torch_scatter(folder: Path) -> None:
     assert "torch_scatter" not in sys.modules
 
 
+def _faiss(folder: Path) -> None:
+    trainer, network, (train, valid, _) = _build(folder, "NCL", embedding_size=8, num_clusters=3)
+    trainer.fit(train, valid, saved=True)
+    assert (network.user_centroids.shape, network.item_2cluster.shape) == ((3, 8), (network.n_items,))
+
+
+def _dgl(folder: Path) -> None:
+    trainer, network, (train, valid, _) = _build(folder, "KGAT", embedding_size=8, kg_embedding_size=8, layers=[8])
+    trainer.fit(train, valid, saved=True)
+    nodes = network.n_users + network.n_entities
+    assert network.A_in.shape == (nodes, nodes)
+
+
+def _loss_parts(folder: Path) -> None:
+    trainer, network, (train, valid, _) = _build(folder, "RecVAE", **RECVAE)
+    whole = network.calculate_loss
+    network.calculate_loss = lambda *args, **kwargs: (whole(*args, **kwargs), torch.ones(()))
+    trainer.fit(train, valid, saved=True)
+    # 31 users, padding among them, make one batch; the second part of each is 1.
+    assert trainer._train_epoch(train, 1)[1] == len(train) == 1
+
+
 # What each gap does while it is open: a reproducer, and words of the error that it ends in.
 REPRODUCERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "numpy_aliases": (_numpy_aliases, "has no attribute 'float'"),
@@ -139,6 +165,9 @@ REPRODUCERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "pandas_fillna": (_pandas_fillna, "no attribute 'split'"),
     "ksr_precision": (_ksr_precision, "same dtype"),
     "torch_scatter": (_torch_scatter, "No module named 'torch_scatter'"),
+    "faiss": (_faiss, "No module named 'faiss'"),
+    "dgl": (_dgl, "No module named 'dgl'"),
+    "loss_parts": (_loss_parts, "'float' and 'tuple'"),
 }
 
 
@@ -315,6 +344,55 @@ def test_resume_refuses_the_checkpoint_of_another_model(tmp_path: Path) -> None:
     assert (other.start_epoch, other.saved_model_file) == (0, saved_to)
 
 
+def test_resume_refuses_another_size_before_it_changes_anything(tmp_path: Path) -> None:
+    gaps.close_gaps()
+    trainer, _, (train, valid, _) = _build(tmp_path, "BPR", embedding_size=8)
+    trainer.fit(train, valid, saved=True)
+    # Users fit, items do not: torch would have copied the users by then.
+    saved = torch.load(trainer.saved_model_file, weights_only=True)
+    saved["state_dict"]["item_embedding.weight"] = torch.zeros(5, 8)
+    checkpoints.save_checkpoint(saved, trainer.saved_model_file)
+    other, network, _ = _build(tmp_path, "BPR", embedding_size=8, seed=1)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with pytest.raises(ValueError, match=r"'item_embedding.weight' is \[5, 8\] there and \[41, 8\] here; nothing was"):
+        other.resume_checkpoint(trainer.saved_model_file)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    assert other.optimizer.state_dict()["state"] == {}
+
+
+def test_both_optimizers_of_recvae_are_resumed(tmp_path: Path) -> None:
+    gaps.close_gaps()
+    settings: dict[str, Any] = {**RECVAE, "epochs": 2, "eval_step": 0}
+    trainer, network, (train, valid, _) = _build(tmp_path, "RecVAE", **settings)
+    # As if it had been stopped after the first of two epochs.
+    trainer.epochs = 1
+    trainer.fit(train, valid, saved=True)
+    resumed, other, _ = _build(tmp_path, "RecVAE", **settings)
+    resumed.resume_checkpoint(trainer.saved_model_file)
+    for name in ("optimizer_encoder", "optimizer_decoder"):
+        there, here = (getattr(one, name).state_dict()["state"] for one in (trainer, resumed))
+        assert there.keys() == here.keys() != set()
+        assert all(torch.equal(there[key]["exp_avg"], here[key]["exp_avg"]) for key in there)
+    assert resumed.start_epoch == 1
+    assert all(torch.equal(tensor, network.state_dict()[name]) for name, tensor in other.state_dict().items())
+    resumed.fit(train, valid, saved=True)
+    assert list(resumed.train_loss_dict) == [1]
+
+
+def test_resume_refuses_a_checkpoint_that_lacks_an_optimizer(tmp_path: Path) -> None:
+    gaps.close_gaps()
+    trainer, network, (train, valid, _) = _build(tmp_path, "RecVAE", **RECVAE)
+    trainer.fit(train, valid, saved=True)
+    saved = torch.load(trainer.saved_model_file, weights_only=True)
+    saved["optimizer"] = saved["optimizer"]["optimizer_decoder"]
+    checkpoints.save_checkpoint(saved, trainer.saved_model_file)
+    other, network, _ = _build(tmp_path, "RecVAE", **RECVAE, seed=1)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with pytest.raises(ValueError, match=r"optimizers are not those of this trainer .*nothing was loaded"):
+        other.resume_checkpoint(trainer.saved_model_file)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
 def test_evaluate_restores_matrices_that_are_no_parameters(tmp_path: Path) -> None:
     gaps.close_gaps()
     trainer, network, (train, valid, test) = _build(tmp_path, "EASE")
@@ -341,6 +419,67 @@ def test_scatter_softmax_normalises_rows_of_one_index() -> None:
     # d softmax_0 / d x is p (1 - p) for itself and -p p for its neighbour, at p = 1/2.
     assert rows.grad is not None
     assert rows.grad.tolist() == [[0.25], [0], [-0.25]]
+
+
+def test_kgat_starts_by_attending_to_all_tails_of_a_relation_alike() -> None:
+    # Head 0 has two edges by relation 1 and one by relation 2, to the same tail as one of the two; head 3 one by 2.
+    edges = [(0, 1, 1), (0, 1, 2), (0, 2, 2), (3, 2, 0)]
+    heads, relations, tails = zip(*edges, strict=True)
+    attention = kgat_graph.first_attention(sp.coo_matrix((relations, (heads, tails)), shape=(4, 4))).to_dense()
+    expected = torch.zeros(4, 4)
+    for relation in (1, 2):
+        adjacency = torch.zeros(4, 4)
+        for head, kind, tail in edges:
+            adjacency[head, tail] += float(kind == relation)
+        expected += adjacency / adjacency.sum(1, keepdim=True).clamp(min=1)
+    assert attention.tolist() == expected.tolist()
+    assert attention.tolist() == [[0, 1 / 2, 1 / 2 + 1 / 1, 0], [0] * 4, [0] * 4, [1 / 1, 0, 0, 0]]
+
+
+def test_kgat_attends_by_the_softmax_of_its_scores_once_it_has_learned(tmp_path: Path) -> None:
+    gaps.close_gaps()
+    _, network, _ = _build(tmp_path, "KGAT", embedding_size=8, kg_embedding_size=4, layers=[8])
+    with torch.no_grad():
+        network.update_attentive_A()
+        ego = torch.cat([network.user_embedding.weight, network.entity_embedding.weight])
+        scores = torch.zeros(len(ego), len(ego))
+        linked = torch.zeros(len(ego), len(ego), dtype=torch.bool)
+        for head, relation, tail in zip(network.all_hs, network.all_rs, network.all_ts, strict=True):
+            # (W_r e_t)^T tanh(W_r e_h + e_r), KGAT eq. 4; edges between the same two nodes are added up.
+            project = network.trans_w.weight[relation].view(8, 4)
+            turned = torch.tanh(ego[head] @ project + network.relation_embedding.weight[relation])
+            scores[head, tail] += ego[tail] @ project @ turned
+            linked[head, tail] = True
+    # Softmax over the neighbours of a head, eq. 5; nodes without any attend to nothing.
+    expected = torch.softmax(scores.masked_fill(~linked, -torch.inf), dim=1).nan_to_num()
+    torch.testing.assert_close(network.A_in.to_dense(), expected)
+
+
+def test_ncl_finds_clusters_that_lie_apart_and_draws_nothing() -> None:
+    torch.manual_seed(3)
+    # Two pairs of close points; a centroid is the mean of its pair, made as long as 1.
+    points = np.array([[3, 0], [5, 0], [0, 1], [0, 3]], dtype=np.float32)
+    model = SimpleNamespace(k=2, device=torch.device("cpu"))
+    state = torch.get_rng_state(), np.random.get_state()[1].tolist()
+    centroids, cluster = clusters.run_kmeans(model, points)
+    assert centroids[cluster].tolist() == [[1, 0], [1, 0], [0, 1], [0, 1]]
+    assert (centroids.dtype, cluster.dtype) == (torch.float32, torch.int64)
+    assert torch.equal(torch.get_rng_state(), state[0])
+    assert np.random.get_state()[1].tolist() == state[1]
+    again, same = clusters.run_kmeans(model, points)
+    assert torch.equal(again, centroids)
+    assert torch.equal(same, cluster)
+
+
+def test_ncl_refuses_more_clusters_than_points() -> None:
+    model = SimpleNamespace(k=5, device=torch.device("cpu"))
+    with pytest.raises(ValueError, match="num_clusters is 5, but there are 4 users or items"):
+        clusters.run_kmeans(model, np.eye(4, dtype=np.float32))
+
+
+def test_loss_parts_are_taken_out_of_each_other() -> None:
+    assert loss_parts.parts_of(1.5) == (1.5,)
+    assert loss_parts.parts_of(((1.0, 2.0), 3.0)) == (1.0, 2.0, 3.0)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,76 @@
+"""The scenarios that come with the project: valid for editors, and ready for them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from utils.scenario import source
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+SHIPPED = sorted(EXPERIMENTS.rglob("*.yaml"))
+IDS = [str(path.relative_to(EXPERIMENTS)) for path in SHIPPED]
+
+
+@pytest.fixture(scope="module")
+def validator():
+    schema = json.loads((EXPERIMENTS / "scenario.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def test_there_are_scenarios():
+    assert SHIPPED
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=IDS)
+def test_a_shipped_scenario_is_valid_for_editors(path, validator):
+    assert [error.message for error in validator.iter_errors(source.read(path).data)] == []
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=IDS)
+def test_a_shipped_scenario_tells_editors_where_its_schema_is(path):
+    first = path.read_text("utf-8").splitlines()[0]
+    match = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", first)
+    assert match, f"{path} starts with {first!r}"
+    assert (path.parent / match[1]).resolve() == EXPERIMENTS / "scenario.schema.json"
+
+
+@pytest.mark.parametrize("name", ["seed_readme.yaml", "llm_kt/neumf_ml1m.yaml", "llm_kt/multivae_ml1m.yaml"])
+def test_a_file_of_llm_kt_is_valid_for_editors(name, validator):
+    assert [error.message for error in validator.iter_errors(source.read(Path(__file__).parent / name).data)] == []
+
+
+def test_an_editor_that_reads_None_as_a_text_is_satisfied(validator):
+    step = {"command": "init_model", "params": "None"}
+    assert validator.is_valid({"model": "NeuMF", "dataset": "d", "benchmark_filename": "None", "scenario": [step]})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"latent_dimendion": 64},
+        {"epochs": "ten"},
+        {"learning_rate": 0},
+        {"distil_loss_weight": 1.5},
+        {"llm_config": {"embedding_path": "vectors"}},
+        {"eval_args": {"mode": "uni0"}},
+        {"scenario": []},
+        {"scenario": ["init_modle"]},
+        {"scenario": [{"command": "init_modle"}]},
+        {"scenario": [{"command": "init_model", "parms": 5}]},
+        {"scenario": ["reduce_dim"]},
+        {"scenario": [{"reduce_dim": {"file_in": "a.pt", "file_out": "b.pt", "dimension": "64"}}]},
+        {"scenario": [{"command": "set_trainable", "params": [[4, 5], "Train"]}]},
+        {"scenario": [{"init_model": None, "train": None}]},
+    ],
+    ids=str,
+)
+def test_an_editor_marks_what_is_wrong(wrong, validator):
+    scenario = {"model": "MultiVAE", "dataset": "ml-100k", "scenario": ["init_model"]}
+    assert validator.is_valid(scenario)
+    assert not validator.is_valid({**scenario, **wrong})

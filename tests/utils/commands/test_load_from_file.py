@@ -1,0 +1,100 @@
+"""`load_from_file`: training goes on, on the right model only, and no pickled code is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.workspace import TRAIN, Run, Workspace
+
+RESUME = ["init_model", "init_trainer", {"load_from_file": "first.pth"}]
+
+
+@pytest.fixture(scope="module")
+def first(workspace: Workspace) -> Run:
+    """Two epochs, of which the second is the best; its checkpoint lies in `first.pth`."""
+    run = workspace.run(TRAIN, "first", epochs=2)
+    (workspace.folder / "first.pth").write_bytes((run.dir / "model.pth").read_bytes())
+    return run
+
+
+def test_training_goes_on_at_the_next_epoch(first: Run, workspace: Workspace) -> None:
+    run = workspace.run([*RESUME, "train", "test_eval"], "resumed", epochs=4)
+    assert run.facts("load_from_file")["start_epoch"] == 2
+    assert "        first.pth, goes on at epoch 2" in run.console.lines
+    assert [epoch["epoch"] for epoch in run.record.stages["0"]["epochs"]] == [2, 3]
+
+
+def test_the_file_that_was_read_is_not_written(first: Run, workspace: Workspace) -> None:
+    before = (workspace.folder / "first.pth").read_bytes()
+    run = workspace.run([*RESUME, "train"], "unwritten", epochs=4)
+    assert (workspace.folder / "first.pth").read_bytes() == before
+    assert run.record.stages["0"]["bestmodel_file"].endswith(f"{run.record.run_id}/model.pth")
+
+
+def test_a_loaded_model_can_be_tested_at_once(first: Run, workspace: Workspace) -> None:
+    run = workspace.run([*RESUME, "test_eval"], "tested")
+    assert run.record.test_metrics() == first.record.test_metrics()
+
+
+def test_where_nothing_got_better_the_loaded_model_is_the_best(first: Run, workspace: Workspace) -> None:
+    # So large a step ruins the model; a score of zero would count as no worse than zero.
+    assert first.record.stages["0"]["best_val_score"] > 0
+    state = torch.load(workspace.folder / "first.pth", weights_only=True)
+    state["best_valid_score"] = 1.0
+    torch.save(state, workspace.folder / "perfect.pth")
+    steps = [*RESUME[:2], {"load_from_file": "perfect.pth"}, "train", "test_eval"]
+    run = workspace.run(steps, "worse", epochs=4)
+    stage = run.record.stages["0"]
+    assert (stage["best_val_score"], stage["best_epoch"], len(stage["epochs"])) == (1.0, 1, 2)
+    assert run.record.test_metrics() == first.record.test_metrics()
+
+
+def test_with_no_epoch_left_the_loaded_model_is_kept_as_it_is(first: Run, workspace: Workspace) -> None:
+    run = workspace.run([*RESUME, "train", "test_eval"], "finished", epochs=2)
+    stage = run.record.stages["0"]
+    assert (stage["epochs"], stage["best_epoch"]) == ([], 1)
+    assert stage["best_val_score"] == first.record.stages["0"]["best_val_score"]
+    assert run.record.test_metrics() == first.record.test_metrics()
+    assert torch.load(run.dir / "model.pth", weights_only=True)["epoch"] == 1
+
+
+def _refused(workspace: Workspace, path: str, **settings: Any) -> str:
+    run = workspace.run([*RESUME[:2], {"load_from_file": path}, "train"], "refused", **settings)
+    assert run.record.status == "failed"
+    error = run.record.error or {}
+    assert error["command"] == "load_from_file"
+    line = (workspace.folder / "refused.yaml").read_text().splitlines()[error["line"] - 1]
+    assert line == f"- load_from_file: {path}"
+    return error["message"].removeprefix("load_from_file.path: ")
+
+
+def test_a_checkpoint_of_another_model_is_refused(first: Run, workspace: Workspace) -> None:
+    said = _refused(workspace, "first.pth", model="NeuMF")
+    assert said == "first.pth is a checkpoint of BPR, not of NeuMF; nothing was loaded"
+
+
+def test_a_checkpoint_of_other_sizes_is_refused(first: Run, workspace: Workspace) -> None:
+    said = _refused(workspace, "first.pth", embedding_size=4)
+    assert said == (
+        "first.pth does not fit this BPR: 'item_embedding.weight' is [41, 8] there and [41, 4] here; nothing was loaded"
+    )
+
+
+def test_a_checkpoint_with_code_is_refused_and_the_code_not_run(first: Run, workspace: Workspace) -> None:
+    class Touch:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (workspace.folder / "was_run",)
+
+    torch.save({"state_dict": {}, "config": Touch()}, workspace.folder / "evil.pth")
+    assert _refused(workspace, "evil.pth").startswith("evil.pth contains pickled objects, which may run code")
+    assert not (workspace.folder / "was_run").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half a file"])
+def test_what_is_no_checkpoint_is_refused(content: bytes, workspace: Workspace) -> None:
+    (workspace.folder / "broken.pth").write_bytes(content)
+    assert _refused(workspace, "broken.pth").startswith("broken.pth is no ")

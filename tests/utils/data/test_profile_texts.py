@@ -1,0 +1,65 @@
+"""Texts about items and users, word for word."""
+
+from __future__ import annotations
+
+import pytest
+
+from utils.data.profile_texts import ItemFacts, Liked, fingerprint, item_texts, texts_hash, user_texts
+
+FACTS = {
+    "a": ItemFacts("Toy Story", "1995", "Animation Children's"),
+    "b": ItemFacts("Heat", "", ""),
+    "c": ItemFacts("", "1990", ""),
+}
+
+
+@pytest.mark.parametrize(
+    ("facts", "text"),
+    [
+        (ItemFacts("Toy Story", "1995", "Animation Children's"), "Toy Story (1995). Animation, Children's."),
+        (ItemFacts("Heat", "", ""), "Heat."),
+        (ItemFacts("", "", "War"), "War."),
+        (ItemFacts("", "1990", ""), ""),
+    ],
+)
+def test_an_items_text_has_what_is_known(facts: ItemFacts, text: str) -> None:
+    assert facts.text() == text
+
+
+def test_items_without_any_text_are_left_out() -> None:
+    assert list(item_texts(FACTS)) == ["a", "b"]
+
+
+def test_a_user_is_described_by_the_latest_titles_first() -> None:
+    liked = {"u": [Liked("b", 1), Liked("a", 2)]}
+    assert user_texts(liked, FACTS, most=5) == {"u": "This user liked Toy Story (1995), Heat."}
+    assert user_texts(liked, FACTS, most=1) == {"u": "This user liked Toy Story (1995)."}
+
+
+def test_items_without_a_title_take_no_place_and_a_user_without_titles_has_no_text() -> None:
+    liked = {"u": [Liked("c", 9), Liked("unknown", 8), Liked("b", 1)], "v": [Liked("c", 1)]}
+    assert user_texts(liked, FACTS, most=1) == {"u": "This user liked Heat."}
+
+
+def test_ties_in_time_do_not_depend_on_the_order_of_the_file() -> None:
+    forwards = [Liked("a", 1), Liked("b", 1)]
+    texts = [user_texts({"u": order}, FACTS, most=5) for order in (forwards, forwards[::-1])]
+    assert texts[0] == texts[1] == {"u": "This user liked Toy Story (1995), Heat."}
+
+
+def test_the_fingerprint_is_of_the_set_of_pairs() -> None:
+    one = fingerprint(["u", "u", "v"], ["a", "b", "a"])
+    assert fingerprint(["v", "u", "u", "u"], ["a", "b", "a", "a"]) == one
+    assert fingerprint(["u", "v", "v"], ["a", "b", "a"]) != one
+    assert fingerprint(["a", "b", "a"], ["u", "u", "v"]) != one
+    assert len(one) == 16
+
+
+def test_tokens_that_run_together_have_fingerprints_of_their_own() -> None:
+    assert fingerprint(["u1"], ["2"]) != fingerprint(["u"], ["12"])
+    assert fingerprint([], []) != fingerprint([""], [""])
+
+
+def test_texts_hash_the_same_in_any_order_and_with_one_encoder_only() -> None:
+    assert texts_hash("m", {"a": "x", "b": "y"}) == texts_hash("m", {"b": "y", "a": "x"})
+    assert len({texts_hash("m", {"a": "x"}), texts_hash("n", {"a": "x"}), texts_hash("m", {"a": "y"})}) == 3
