@@ -144,8 +144,8 @@ def _guarded(plan: Plan, ctx: RunContext, name: str, at: Step | NodePath, run: C
         return run()
     except StepError as error:
         raise _Failed(_blame(plan, ctx, name, at, error)) from error
-    except Exception as error:
-        # RecBole and torch raise anything; one failing experiment must not stop the folder.
+    except (Exception, SystemExit) as error:
+        # RecBole and torch raise anything, and some of RecBole's models exit; the folder goes on all the same.
         _LOG.error("%s", traceback.format_exc())
         raise _Failed(_blame(plan, ctx, name, at, StepError(None, _said(error)))) from error
 
@@ -171,7 +171,7 @@ def _blame(plan: Plan, ctx: RunContext, name: str, at: Step | NodePath, error: S
     }
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     return str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
 
 

@@ -101,17 +101,25 @@ def test_a_loss_that_is_no_number_and_the_epochs_before_it(tiny: Workspace, monk
     assert [step["command"] for step in run.record.steps] == ["init_model", "init_trainer"]
 
 
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (IndexError("list index out of range"), "IndexError: list index out of range"),
+        # SASRecCPR's way to say that a setting is wrong.
+        (SystemExit(0), "SystemExit: 0"),
+    ],
+)
 def test_an_error_of_recboles_own_has_a_position_and_its_traceback_in_the_log(
-    tiny: Workspace, monkeypatch: pytest.MonkeyPatch
+    raised: BaseException, said: str, tiny: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from utils.recbole_port import session
 
     def broken(*args: object) -> None:
-        raise IndexError("list index out of range")
+        raise raised
 
     monkeypatch.setattr(session, "build_model", broken)
     run = tiny.run(TRAIN)
-    assert _fault(run) == ("init_model: IndexError: list index out of range", "- init_model")
+    assert _fault(run) == (f"init_model: {said}", "- init_model")
     assert "Traceback" in run.log()
     assert "Traceback" not in run.console.text
 

@@ -20,7 +20,7 @@ _READ = re.compile(
     r"""config(?:\.final_config_dict)?(?:\[|\.get\()\s*["'](\w+)["']|["'](\w+)["'] in (?:self\.)?config\b"""
 )
 _IMPORT = re.compile(r"^\s*from recbole\.model\.(\w+_recommender)\.(\w+) import", re.M)
-_COMMENT = re.compile(r"^(\w+):[^#\n]*#\s*(?:\([^)\n]*\)\s*)?(.+?)\s*$", re.M)
+_COMMENT = re.compile(r"^(\w+):[^#\n]*#\s*(?:\(([^)\n]*)\)\s*)?(.+?)\s*$", re.M)
 _INPUT_TYPE = re.compile(r"^\s*input_type = InputType\.(\w+)", re.M)
 _ATTRIBUTE = re.compile(r"self\.config\.(\w+)|\bconfig\.(log_wandb|wandb_project)")
 
@@ -192,15 +192,25 @@ def _yaml(file: Path) -> dict[str, Any]:
     return parse_value(file.read_text("utf-8")) or {}
 
 
-@lru_cache(maxsize=128)
 def descriptions(model: str | None = None) -> dict[str, str]:
     """RecBole's one-line comment on each general setting, or on each setting of one model."""
+    return {setting: text for setting, (_, text) in _comments(model).items()}
+
+
+@lru_cache(maxsize=128)
+def _comments(model: str | None) -> dict[str, tuple[str, str]]:
+    """Setting -> (type, meaning) as RecBole's comments state them."""
     files = [f"model/{model}.yaml"] if model else ["overall.yaml", "dataset/sample.yaml"]
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, str]] = {}
     for file in (_root() / "properties" / name for name in files):
-        for name, comment in _COMMENT.findall(file.read_text("utf-8")) if file.is_file() else ():
-            found.setdefault(name, comment)
+        for name, kind, text in _COMMENT.findall(file.read_text("utf-8")) if file.is_file() else ():
+            found.setdefault(name, (kind, text))
     return found
+
+
+def is_text(model: str, setting: str) -> bool:
+    """Whether RecBole's comment calls a setting a text, whatever its default looks like (`100  # (str)`)."""
+    return _comments(model).get(setting, ("", ""))[0] == "str"
 
 
 def choices(model: str, setting: str) -> list[str]:

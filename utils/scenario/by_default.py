@@ -15,6 +15,8 @@ _PROBABILITY = re.compile(r"(dropout|drop_ratio|_prob$|_probs$)")
 
 def schema_of(model: str, setting: str, default: Any) -> Schema:
     """A JSON Schema for a setting of one model, whose value in RecBole is `default`; empty for any value."""
+    if known_settings.is_text(model, setting) and not isinstance(default, str):
+        return {}
     allowed = known_settings.choices(model, setting) if isinstance(default, str) else []
     return {"type": "string", "enum": allowed} if allowed else _like(setting, default)
 

@@ -68,6 +68,8 @@ def refusal(got: Any, schemas: Iterable[Schema]) -> str:
 def in_words(schemas: Iterable[Schema]) -> str:
     """What JSON Schemas accept, as alternatives in plain words; null goes without saying."""
     words = list(dict.fromkeys(_words(schema) for schema in schemas if schema.get("type") != "null"))
+    if not words:
+        return "nothing"
     # A comma keeps alternatives apart that are lists of alternatives themselves.
     return ", or ".join(words) if any(" or " in word for word in words) else _one_of(words)
 
@@ -188,7 +190,7 @@ def _schemas_at(model: type[BaseModel], path: NodePath) -> list[Schema]:
     for part in path:
         inner: list[Schema] = []
         for schema in schemas:
-            if isinstance(part, int):
+            if schema.get("type") == "array":
                 inner += _branches(schema["items"]) if isinstance(schema.get("items"), dict) else []
             elif part in schema.get("properties", {}):
                 inner += _branches(schema["properties"][part])

@@ -123,12 +123,14 @@ def _may_be_null(setting: str) -> bool:
 def _model_values(settings: Mapping[str, Any]) -> Iterator[Finding]:
     """Settings that only some models read: compared with RecBole's own value and comment."""
     model = settings.get("model")
-    if not isinstance(model, str):
+    if not isinstance(model, str) or model not in known_settings.models():
         return
     defaults = known_settings.defaults(model)
     for setting, value in settings.items():
         if setting in CommonSettings.model_fields or defaults.get(setting) is None:
             continue
         schema = by_default.schema_of(model, setting, defaults[setting])
-        if by_default.misfit(schema, value):
+        # RecBole's comments leave choices out that its code has (SINE's loss_type NLL).
+        in_code = "enum" in schema and isinstance(value, str) and known_settings.mentions(model, f'"{value}"')
+        if by_default.misfit(schema, value) and not in_code:
             yield Finding((setting,), f"{setting}: {refusal(value, [schema])}")

@@ -124,11 +124,14 @@ def _model(name: str, values: Values, given: Values) -> Iterator[Finding]:
             message = f"got False; accepted: True, because {name} learns from sequences"
             yield Finding(_at(given, "repeatable", "model"), f"repeatable: {message}")
         if loss == "CE" and draws and not known_settings.fixes_input_type(name):
-            message = f"the loss_type CE of {name} takes no negatives; set train_neg_sample_args: ~ (or loss_type: BPR)"
+            message = f"the loss_type CE of {name} takes no negatives; set train_neg_sample_args: ~"
+            message += " (or loss_type: BPR)" if "BPR" in known_settings.choices(name, "loss_type") else ""
             yield Finding(at, message)
     if draws and values["train_neg_sample_args"]["distribution"] not in {None, "none"}:
         return
-    if known_settings.input_type(name, loss) == "PAIRWISE" and known_settings.mentions(name, "NEG_ITEM_ID"):
+    # A sequential model that has both losses compares with negatives for one of them only.
+    pairs = loss in {None, "BPR"} and known_settings.input_type(name, loss) == "PAIRWISE"
+    if pairs and known_settings.mentions(name, "NEG_ITEM_ID"):
         if name not in known_settings.trained_on_users():
             yield Finding(at, f"{name} compares items with negatives; remove this train_neg_sample_args")
     elif known_settings.mentions(name, "self.LABEL") and not _has_label(values):

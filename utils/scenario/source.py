@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from utils.scenario.errors import Problem, ScenarioError
-from utils.scenario.nodes import Loader, Mark, NodePath, NodeReader
+from utils.scenario.nodes import Mark, NodePath, NodeReader
 
 __all__ = ["NodePath", "ScenarioFile", "parse_value", "read"]
 
@@ -59,10 +59,11 @@ def read(path: Path) -> ScenarioFile:
 
 def parse_value(text: str) -> Any:
     """A value as a scenario would read it, for `--set key=value`; yaml.YAMLError where it is not one."""
-    try:
-        return yaml.load(text, Loader=Loader)
-    except (ValueError, OverflowError, RecursionError) as error:
-        raise yaml.YAMLError(str(error)) from error
+    reader = NodeReader(text)
+    value = reader.read()
+    if reader.findings:
+        raise yaml.YAMLError(reader.findings[0][1])
+    return value
 
 
 def _decode(path: Path) -> str:

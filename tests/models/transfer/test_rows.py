@@ -147,6 +147,12 @@ def test_an_embedding_of_the_other_side_is_refused(side: Side, count: int) -> No
         _match(_rows(3, 1, 5), side, args=(torch.tensor([3, 1, 5]),), owner=nn.Embedding(count, 2))
 
 
+def test_unless_rows_are_said_to_be_the_batchs() -> None:
+    # As LLM-KT's losses take them: the item of each row, compared with the row's user.
+    matched = _match(_rows(8, 2, 2), args=(BATCH["item_id"],), owner=nn.Embedding(9, 2), rows="batch")
+    assert _owners(matched) == ([3, 1, 5], [8, 2, 2])
+
+
 def test_where_users_and_items_are_equally_many_an_embedding_is_told_by_the_ids_it_was_given() -> None:
     same = replace(FIELDS, n_items=6)
     batch = pairs(users=[3, 1, 5], items=[4, 2, 2])

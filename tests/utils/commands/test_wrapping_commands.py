@@ -155,7 +155,8 @@ def test_a_tap_on_frozen_layers_only_is_refused(workspace: Workspace) -> None:
     ]
     message, _ = _error(workspace.run(steps, "frozen"))
     assert message == (
-        "set_outputs: the tap 'user_embedding' (layer 2, user_embedding) has no gradient: everything it depends on is frozen"
+        "set_outputs: the tap 'user_embedding' (layer 2, user_embedding) has no gradient: "
+        "everything it depends on is frozen"
     )
 
 

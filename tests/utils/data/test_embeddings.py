@@ -150,7 +150,7 @@ def test_filters_may_leave_a_bare_matrix_longer_than_the_dataset() -> None:
 
 
 def test_a_bare_matrix_may_not_be_shorter_than_the_dataset() -> None:
-    with pytest.raises(VectorFileError, match="u.pt has 2 rows, for users '1' to '2'"):
+    with pytest.raises(VectorFileError, match=r"u\.pt has 2 rows, for users '1' to '2'"):
         _align(VectorFile(torch.ones(2, 1), None), NUMBERED, filtered=True)
 
 

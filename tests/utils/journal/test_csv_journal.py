@@ -14,45 +14,14 @@ from utils.journal.records import RunRecord
 
 # LLM-KT's columns, in its order, then ours.
 RUN_COLUMNS = [
-    "subdir",
-    "config",
-    "start date",
-    "start time",
-    "end date",
-    "end time",
-    "dataset",
-    "user_num",
-    "item_num",
-    "inter_num",
-    "seed",
-    "user_filter",
-    "item_filter",
-    "threshold",
-    "model_type",
-    "train_split",
-    "eval_split",
-    "eval_valid_mode",
-    "eval_test_mode",
-    "eval_valid_metric",
-    "dist_loss_w",
-    "run_id",
-    "status",
-    "error",
-]
+    "subdir", "config", "start date", "start time", "end date", "end time", "dataset", "user_num", "item_num",
+    "inter_num", "seed", "user_filter", "item_filter", "threshold", "model_type", "train_split", "eval_split",
+    "eval_valid_mode", "eval_test_mode", "eval_valid_metric", "dist_loss_w", "run_id", "status", "error",
+]  # fmt: skip
 STAGE_COLUMNS = [
-    "loss_name",
-    "users_emb",
-    "items_emb",
-    "particular",
-    "set_outputs",
-    "set_trainable",
-    "train_ds_ind",
-    "config",
-    "best_val_score",
-    "best_val_res",
-    "best_test_res",
-    "bestmodel_file",
-]
+    "loss_name", "users_emb", "items_emb", "particular", "set_outputs", "set_trainable", "train_ds_ind", "config",
+    "best_val_score", "best_val_res", "best_test_res", "bestmodel_file",
+]  # fmt: skip
 
 
 def _record(run_id: str = "r1", **stages: dict[str, object]) -> RunRecord:

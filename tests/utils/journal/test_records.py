@@ -35,7 +35,7 @@ def test_an_interrupted_write_leaves_the_old_record(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(json, "dump", full)
     record.status = "done"
-    with pytest.raises(OSError, match="No space left on device: .*record.json'"):
+    with pytest.raises(OSError, match=r"No space left on device: .*record\.json'"):
         record.write(tmp_path)
     assert RunRecord.read(tmp_path / "record.json").status == "running"
     assert [file.name for file in tmp_path.iterdir()] == ["record.json"]

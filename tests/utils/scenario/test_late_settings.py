@@ -55,7 +55,9 @@ def test_a_setting_of_the_dataset_is_refused_once_that_is_loaded(problems, setti
 
 def test_the_first_command_that_loads_the_dataset_is_named(problems):
     steps = "encode_profiles: {items_file: a.pt}, set_config: {seed: 5}, init_model"
-    assert late(problems, steps) == ["set_config: seed comes too late: 'encode_profiles' has loaded the dataset already"]
+    assert late(problems, steps) == [
+        "set_config: seed comes too late: 'encode_profiles' has loaded the dataset already"
+    ]
 
 
 def test_a_setting_of_the_trainer_is_refused_after_it(problems):

@@ -116,7 +116,9 @@ def test_what_is_wrong_with_a_setting_is_not_said_again_by_the_commands_that_rea
 
 
 def test_a_vector_file_may_be_written_by_an_earlier_step(build):
-    steps = "[encode_profiles: {users_file: a.pt}, reduce_dim: {file_in: a.pt, file_out: b.pt, dimension: 8}, init_model, "
+    steps = (
+        "[encode_profiles: {users_file: a.pt}, reduce_dim: {file_in: a.pt, file_out: b.pt, dimension: 8}, init_model, "
+    )
     wrap = "wrap_model: {distil_loss: rmse, users_emb_file: b.pt}]"
     assert len(build(f"{NEUMF}scenario: {steps}{wrap}\n").steps) == 4
 
