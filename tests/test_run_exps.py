@@ -161,9 +161,9 @@ def test_set_mends_what_the_file_has_wrong(run):
         ("model=NeuFM", "--set model: unknown model 'NeuFM'; did you mean 'NeuMF'?"),
         ("epochs", "--set epochs: accepted: KEY=VALUE"),
         ("=5", "--set =5: accepted: KEY=VALUE"),
-        ("topk=[5", "--set topk=[5: '[5' is not a YAML value"),
+        ("topk=[5", "--set topk=[5: '[5' is not a value:"),
         ("scenario=[train]", "--set scenario=[train]: the list of commands cannot be set here"),
-        ("llm_config={1: 2}", "--set llm_config={1: 2}: '{1: 2}' is not a YAML value"),
+        ("llm_config={1: 2}", "--set llm_config={1: 2}: '{1: 2}' is not a value:"),
     ],
 )
 def test_a_wrong_set_is_named(run, option, problem):

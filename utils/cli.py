@@ -80,18 +80,23 @@ def _override(text: str) -> tuple[str, Any, Problem | None]:
         return "", None, Problem(f"--set {text}", 0, 0, "the list of commands cannot be set here")
     try:
         return name, source.parse_value(value), None
-    except yaml.YAMLError:
-        return "", None, Problem(f"--set {text}", 0, 0, f"{value!r} is not a YAML value")
+    except yaml.YAMLError as error:
+        return "", None, Problem(f"--set {text}", 0, 0, f"{value!r} is not a value: {error}")
 
 
 def _print_trees(checked: Sequence[Plan], console: Console) -> int:
-    from utils.trees import tree_of
+    from utils.trees import CannotBuild, tree_of
 
+    failed = False
     for plan in checked:
         if len(checked) > 1:
             console.line(f"{plan.path}")
-        console.line(tree_of(plan, console))
-    return DONE
+        try:
+            console.line(tree_of(plan, console))
+        except CannotBuild as error:
+            console.line(str(error))
+            failed = True
+    return FAILED if failed else DONE
 
 
 def _run_all(checked: Sequence[Plan], console: Console) -> int:

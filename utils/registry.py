@@ -6,6 +6,7 @@ import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator
+from types import ModuleType
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -36,6 +37,18 @@ class UnknownName(KeyError):
 
     def __str__(self) -> str:
         return self.message
+
+
+class BrokenModule(ImportError):
+    """A module that somebody added and that does not import."""
+
+
+def import_own(name: str) -> ModuleType:
+    """Import one of our packages' modules; BrokenModule says which one is broken and how."""
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        raise BrokenModule(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 class Registry(Generic[T]):
@@ -89,6 +102,7 @@ class Registry(Generic[T]):
     def _discover(self) -> None:
         if self._package is None:
             return
-        package, self._package = importlib.import_module(self._package), None
+        package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(package.__path__, prefix=package.__name__ + "."):
-            importlib.import_module(module.name)
+            import_own(module.name)
+        self._package = None

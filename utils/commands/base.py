@@ -70,14 +70,17 @@ class PlanView:
     vector_files: Collection[Path]
     vectors_dir: Path
 
-    def missing_vectors(self, parameter: str, file_name: str | None) -> list[Complaint]:
-        """One complaint when a vector file neither exists nor is written by an earlier step."""
+    def missing_vectors(self, parameter: str, file_name: str | None, told_by: str = "") -> list[Complaint]:
+        """One complaint when a vector file neither exists nor is written by an earlier step.
+
+        told_by: where the name came from, if not from the parameter itself.
+        """
         if file_name is None:
             return []
         path = self.vectors_dir / file_name
         if path in self.vector_files or path.is_file():
             return []
-        return [Complaint((parameter,), f"no file {path}, and no earlier step writes it")]
+        return [Complaint((parameter,), f"no file {path}, and no earlier step writes it{told_by}")]
 
 
 class Command(BaseModel):

@@ -34,5 +34,5 @@ class InitTrainer(Command):
         }
         return StepResult(
             facts=facts,
-            summary=f"{facts['trainer']}, at most {facts['epochs']} epochs, learning rate {facts['learning_rate']}",
+            summary=f"{facts['trainer']}, epochs {facts['epochs']}, learning rate {facts['learning_rate']}",
         )

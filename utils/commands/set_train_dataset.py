@@ -21,8 +21,11 @@ class SetTrainDataset(Command):
     def check(self, view: PlanView) -> Iterable[Complaint]:
         last = len(view.settings.get("add_train_split") or [])
         if self.index > last:
-            parts = "0 is the full train set" if last == 0 else f"0 to {last - 1} are parts, {last} is all of it"
-            yield Complaint(("index",), f"no train dataset {self.index}: with this add_train_split {parts}")
+            if last == 0:
+                there = "without add_train_split there is only 0, the full train set"
+            else:
+                there = f"add_train_split gives 0 to {last - 1}, its parts, and {last}, the full train set"
+            yield Complaint(("index",), f"no train dataset {self.index}; {there}")
 
     def run(self, ctx: RunContext) -> StepResult:
         ctx.train_index = self.index

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
 from utils.context import RunContext
-from utils.registry import UnknownName
+from utils.registry import BrokenModule, UnknownName
 from utils.scenario.errors import StepError
 
 if TYPE_CHECKING:
@@ -56,6 +56,9 @@ class WrapModel(Command):
 
         try:
             find_loss(self.distil_loss, str(view.settings.get("model")))
+        except BrokenModule as error:
+            yield Complaint(("distil_loss",), f"looking for '{self.distil_loss}': {error}")
+            return
         except UnknownName as error:
             known = (
                 " (named in seven of LLM-KT's files, but defined nowhere)"
@@ -71,7 +74,8 @@ class WrapModel(Command):
             given = getattr(self, parameter)
             if given is not None and side not in files:
                 yield Complaint((parameter,), f"{self.distil_loss} does not compare {side}; remove it")
-            yield from view.missing_vectors(parameter, dict(files).get(side))  # type: ignore[call-overload]
+            told_by = "" if given is not None else f" (llm_config.default_{parameter} names it)"
+            yield from view.missing_vectors(parameter, dict(files).get(side), told_by)  # type: ignore[call-overload]
 
     def run(self, ctx: RunContext) -> StepResult:
         from models.losses import find_loss

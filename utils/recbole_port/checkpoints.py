@@ -87,6 +87,8 @@ def load_checkpoint(path: str | Path, map_location: Any = None) -> dict[str, Any
             f"{path} contains pickled objects, which may run code, and was not loaded; "
             "train again to get a checkpoint of tensors and plain values"
         ) from error
+    except (RuntimeError, EOFError, KeyError, ValueError) as error:
+        raise ValueError(f"{path} is not a torch file") from error
     if not isinstance(state, dict) or "state_dict" not in state:
         raise ValueError(f"{path} is not a RecBole checkpoint: it has no 'state_dict'")
     return state

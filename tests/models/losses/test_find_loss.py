@@ -12,7 +12,7 @@ from models import losses
 from models.losses import DistilLosses, find_loss, loss_names
 from models.losses.legacy import LegacyLoss
 from models.losses.rmse import rmse
-from utils.registry import UnknownName
+from utils.registry import BrokenModule, UnknownName
 
 OWN = """
 from models.losses import DistilLosses
@@ -72,6 +72,18 @@ def test_a_class_of_ones_own_lies_in_models_losses(tmp_path: Path, monkeypatch: 
     with pytest.raises(UnknownName, match="unknown loss 'Unrelated'"):
         find_loss("Unrelated", "NeuMF")
     sys.modules.pop("models.losses.mine_for_this_test")
+
+
+def test_a_module_that_does_not_import_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_for_this_test.py").write_text("import no_such_package\n")
+    monkeypatch.setattr(losses, "__path__", [*losses.__path__, str(tmp_path)])
+    with pytest.raises(BrokenModule, match=r"models\.losses\.broken_for_this_test cannot be imported: ModuleNotFound"):
+        find_loss("NoSuchLoss", "NeuMF")
+
+
+def test_a_model_name_that_is_no_identifier_has_no_file() -> None:
+    with pytest.raises(UnknownName, match="unknown loss 'mine'"):
+        find_loss("mine", "a.b")
 
 
 def test_a_class_of_ones_own_may_lie_in_the_models_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

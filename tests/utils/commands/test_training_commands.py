@@ -31,7 +31,7 @@ def test_a_plain_run_says_what_it_does(plain: Run) -> None:
         "    1/4 init_model",
         "        BPR, 576 parameters",
         "    2/4 init_trainer",
-        "        Trainer, at most 2 epochs, learning rate 0.001",
+        "        Trainer, epochs 2, learning rate 0.001",
         "    3/4 train",
         "        epoch   0: loss N, valid ndcg@5 N",
         "        epoch   1: loss N, valid ndcg@5 N",
