@@ -13,8 +13,8 @@ from utils.scenario.errors import StepError
 class DebugModel(Command):
     """Show each parameter of a layer: shape, mean, deviation, whether it is trainable."""
 
-    needs: ClassVar = frozenset({"model"})
-    shorthand: ClassVar = ("layer",)
+    needs: ClassVar[frozenset[str]] = frozenset({"model"})
+    shorthand: ClassVar[tuple[str, ...]] = ("layer",)
     layer: int | str
 
     def run(self, ctx: RunContext) -> StepResult:

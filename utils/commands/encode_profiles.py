@@ -27,7 +27,7 @@ class EncodeProfiles(Command):
     already are not encoded again.
     """
 
-    needs: ClassVar = frozenset({"data"})
+    needs: ClassVar[frozenset[str]] = frozenset({"data"})
     users_file: str | None = Field(None, description="Vector file to write for users.")
     items_file: str | None = Field(None, description="Vector file to write for items.")
     encoder: str = Field("all-MiniLM-L6-v2", description="A packaged encoder, or a folder with one.")

@@ -12,8 +12,8 @@ from utils.context import RunContext
 class Info(Command):
     """0: total and trainable parameters; 1: the layer tree, whose numbers `set_outputs` takes, as well."""
 
-    needs: ClassVar = frozenset({"model"})
-    shorthand: ClassVar = ("verbose",)
+    needs: ClassVar[frozenset[str]] = frozenset({"model"})
+    shorthand: ClassVar[tuple[str, ...]] = ("verbose",)
     verbose: Literal[0, 1] = 0
 
     def run(self, ctx: RunContext) -> StepResult:

@@ -13,10 +13,10 @@ from utils.scenario.errors import StepError
 class InitModel(Command):
     """Load the dataset, if that is not done, and build a freshly seeded model."""
 
-    needs: ClassVar = frozenset({"data"})
-    gives: ClassVar = frozenset({"model"})
-    drops: ClassVar = frozenset({"wrapper", "trainer", "trained"})
-    draws: ClassVar = True
+    needs: ClassVar[frozenset[str]] = frozenset({"data"})
+    gives: ClassVar[frozenset[str]] = frozenset({"model"})
+    drops: ClassVar[frozenset[str]] = frozenset({"wrapper", "trainer", "trained"})
+    draws: ClassVar[bool] = True
 
     def run(self, ctx: RunContext) -> StepResult:
         from models.transfer.layers import count_parameters

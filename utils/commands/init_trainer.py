@@ -13,10 +13,10 @@ from utils.context import RunContext
 class InitTrainer(Command):
     """A new trainer: optimizer, learning rate, epochs and metrics are read from the settings here."""
 
-    needs: ClassVar = frozenset({"model"})
-    gives: ClassVar = frozenset({"trainer"})
-    drops: ClassVar = frozenset({"trained"})
-    draws: ClassVar = True
+    needs: ClassVar[frozenset[str]] = frozenset({"model"})
+    gives: ClassVar[frozenset[str]] = frozenset({"trainer"})
+    drops: ClassVar[frozenset[str]] = frozenset({"trained"})
+    draws: ClassVar[bool] = True
 
     def run(self, ctx: RunContext) -> StepResult:
         from utils.recbole_port.training import build_trainer

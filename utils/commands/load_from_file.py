@@ -16,9 +16,9 @@ from utils.scenario.errors import StepError
 class LoadFromFile(Command):
     """Load weights, optimizer and epoch of a checkpoint; `train` goes on from there."""
 
-    needs: ClassVar = frozenset({"trainer"})
-    gives: ClassVar = frozenset({"trained"})
-    shorthand: ClassVar = ("path",)
+    needs: ClassVar[frozenset[str]] = frozenset({"trainer"})
+    gives: ClassVar[frozenset[str]] = frozenset({"trained"})
+    shorthand: ClassVar[tuple[str, ...]] = ("path",)
     path: str
 
     def check(self, view: PlanView) -> Iterable[Complaint]:

@@ -12,7 +12,7 @@ from utils.context import RunContext
 class Print(Command):
     """Show a text on the console and in the log."""
 
-    shorthand: ClassVar = ("text",)
+    shorthand: ClassVar[tuple[str, ...]] = ("text",)
     text: str
 
     def run(self, ctx: RunContext) -> StepResult:

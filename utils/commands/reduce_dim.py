@@ -22,7 +22,7 @@ class ReduceDim(Command):
     Files lie in `<embeddings_path>/<dataset>`. An existing `file_out` is kept unless `overwrite`.
     """
 
-    needs: ClassVar = frozenset()
+    needs: ClassVar[frozenset[str]] = frozenset()
     file_in: str
     file_out: str
     dimension: PositiveInt

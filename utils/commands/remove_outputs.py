@@ -12,7 +12,7 @@ from utils.context import RunContext
 class RemoveOutputs(Command):
     """Take every tap off the model; from here on it trains with its own loss."""
 
-    needs: ClassVar = frozenset({"wrapper"})
+    needs: ClassVar[frozenset[str]] = frozenset({"wrapper"})
 
     def run(self, ctx: RunContext) -> StepResult:
         assert ctx.wrapper is not None

@@ -12,7 +12,7 @@ from utils.context import RunContext
 class SaveDatasets(Command):
     """Write the train, valid and test interactions as `<scenario>.train.tsv` ... beside the experiment, in tokens."""
 
-    needs: ClassVar = frozenset({"data"})
+    needs: ClassVar[frozenset[str]] = frozenset({"data"})
 
     def run(self, ctx: RunContext) -> StepResult:
         from utils.recbole_port.export import split_frames

@@ -12,7 +12,7 @@ from utils.context import RunContext
 class Set(Command):
     """Set variables of the record; `train_part` opens the stage that results go to from here on."""
 
-    shorthand: ClassVar = ("variables",)
+    shorthand: ClassVar[tuple[str, ...]] = ("variables",)
     variables: dict[str, Any]
 
     def run(self, ctx: RunContext) -> StepResult:

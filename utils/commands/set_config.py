@@ -15,7 +15,7 @@ from utils.scenario.settings import find_setting_problems
 class SetConfig(Command):
     """Settings by name; each must still have an effect where this stands, or it is refused."""
 
-    shorthand: ClassVar = ("values",)
+    shorthand: ClassVar[tuple[str, ...]] = ("values",)
     values: dict[str, Any]
 
     def check(self, view: PlanView) -> Iterable[Complaint]:

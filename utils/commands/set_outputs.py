@@ -22,8 +22,8 @@ class SetOutputs(Command):
     With vectors of both sides, say whose each tap is: {users: [...], items: [...]}.
     """
 
-    needs: ClassVar = frozenset({"wrapper"})
-    shorthand: ClassVar = ("layers",)
+    needs: ClassVar[frozenset[str]] = frozenset({"wrapper"})
+    shorthand: ClassVar[tuple[str, ...]] = ("layers",)
     layers: Taps | None = None
     users: Taps | None = None
     items: Taps | None = None

@@ -15,7 +15,7 @@ from utils.context import RunContext
 class SetTrainDataset(Command):
     """Train on part `index` of `add_train_split`; the last index is the full train set."""
 
-    shorthand: ClassVar = ("index",)
+    shorthand: ClassVar[tuple[str, ...]] = ("index",)
     index: NonNegativeInt
 
     def check(self, view: PlanView) -> Iterable[Complaint]:

@@ -16,8 +16,8 @@ from utils.scenario.errors import StepError
 class SetTrainable(Command):
     """`[[layers], True or False]`; layers by number, dotted name or glob, '*' for all."""
 
-    needs: ClassVar = frozenset({"model"})
-    shorthand: ClassVar = ("layers", "trainable")
+    needs: ClassVar[frozenset[str]] = frozenset({"model"})
+    shorthand: ClassVar[tuple[str, ...]] = ("layers", "trainable")
     layers: Annotated[list[int | str], Field(min_length=1)]
     trainable: bool
 

@@ -14,8 +14,8 @@ from utils.scenario.errors import StepError
 class TestEval(Command):
     """Measure the best model of this training (or the loaded one) on the test part."""
 
-    needs: ClassVar = frozenset({"trainer", "trained"})
-    draws: ClassVar = True
+    needs: ClassVar[frozenset[str]] = frozenset({"trainer", "trained"})
+    draws: ClassVar[bool] = True
 
     def check(self, view: PlanView) -> Iterable[Complaint]:
         split = (view.settings.get("eval_args") or {}).get("split") or {}

@@ -19,9 +19,9 @@ RESULTS = ("best_val_score", "best_val_res", "best_epoch", "best_test_res", "bes
 class Train(Command):
     """Fit with validation and early stopping, as RecBole does; the best model is kept."""
 
-    needs: ClassVar = frozenset({"trainer"})
-    gives: ClassVar = frozenset({"trained"})
-    draws: ClassVar = True
+    needs: ClassVar[frozenset[str]] = frozenset({"trainer"})
+    gives: ClassVar[frozenset[str]] = frozenset({"trained"})
+    draws: ClassVar[bool] = True
 
     def run(self, ctx: RunContext) -> StepResult:
         from models.transfer.layers import LayerError, count_parameters

@@ -24,8 +24,8 @@ class WrapModel(Command):
     Nothing changes in the model until outputs are set.
     """
 
-    needs: ClassVar = frozenset({"model"})
-    gives: ClassVar = frozenset({"wrapper"})
+    needs: ClassVar[frozenset[str]] = frozenset({"model"})
+    gives: ClassVar[frozenset[str]] = frozenset({"wrapper"})
     distil_loss: str = Field(description="A loss of ours, one of LLM-KT's names, or a class of your own.")
     users_emb_file: str | None = Field(None, description="Vectors of users; llm_config's default when absent.")
     items_emb_file: str | None = Field(None, description="Vectors of items; llm_config's default when absent.")
