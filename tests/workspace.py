@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import csv
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ import yaml
 from tests.contracts.tiny_dataset import write_tiny_dataset
 from utils.console import Console
 from utils.data.embeddings import VectorFile, write_vectors
+from utils.journal.outcome import outcome_of
 from utils.journal.records import RunRecord
 
 # Small, on one thread, and quick: a training of two epochs takes a fraction of a second.
@@ -132,6 +133,18 @@ class Workspace:
     def journal(self, name: str = "journal.csv") -> list[dict[str, str]]:
         with (self.folder / name).open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
+
+
+def metrics(record: RunRecord) -> Mapping[str, float]:
+    """Test metrics of the last tested stage; none when nothing was tested."""
+    outcome = outcome_of(record)
+    return outcome.metrics if outcome else {}
+
+
+def transferred(record: RunRecord) -> bool:
+    """Whether the last tested model was trained with a transfer loss."""
+    outcome = outcome_of(record)
+    return outcome is not None and outcome.transferred
 
 
 def _merged(settings: dict[str, Any]) -> dict[str, Any]:

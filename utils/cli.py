@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -13,6 +14,9 @@ from utils.scenario import plan as plans
 from utils.scenario import source
 from utils.scenario.errors import Problem, ScenarioError, render_problems
 from utils.scenario.plan import Plan
+
+if TYPE_CHECKING:
+    from utils.journal.records import RunRecord
 
 DONE, FAILED, INVALID = 0, 1, 2
 
@@ -101,10 +105,12 @@ def _print_trees(checked: Sequence[Plan], console: Console) -> int:
 
 def _run_all(checked: Sequence[Plan], console: Console) -> int:
     from utils.journal.summary import summary_table
-    from utils.runner import CannotRecord, run_plan
+    from utils.runner import Cancelled, CannotRecord, run_plan
 
     records = []
     failed = False
+    # A scheduler's SIGTERM ends a run as Ctrl-C does: with a record and a row in the journal.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         for number, plan in enumerate(checked, start=1):
             console.line(f"[{number}/{len(checked)}] {plan.path}")
@@ -116,13 +122,27 @@ def _run_all(checked: Sequence[Plan], console: Console) -> int:
                 continue
             records.append(record)
             failed = failed or record.status != "done"
-            console.line(f"    {record.status} in {record.seconds:.1f} s, saved as {record.run_id}")
-    except KeyboardInterrupt:
-        console.line("cancelled; what was finished is in the journal")
+            console.line(_ended(plan, record))
+    except Cancelled as cancelled:
+        records.append(cancelled.record)
+        console.line(_ended(plan, cancelled.record))
         failed = True
+    except KeyboardInterrupt:
+        failed = True
+    finally:
+        signal.signal(signal.SIGTERM, before)
     console.line()
     console.line(summary_table(records))
     return FAILED if failed else DONE
+
+
+def _ended(plan: Plan, record: RunRecord) -> str:
+    """How a run ended and where it left what it found."""
+    from utils.scenario.paths import saved_dir
+
+    return (
+        f"    {record.status} in {record.seconds:.1f} s; record and model in {saved_dir(plan.settings) / record.run_id}"
+    )
 
 
 def listing(what: str) -> str:

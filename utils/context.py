@@ -26,6 +26,10 @@ class RunContext:
     stage: the `train_part` that results are recorded under.
     train_index: which train dataset `train` uses; None is the full one.
     transfer, outputs, trainable: what is wrapped, tapped and frozen now, as the record wants it.
+    changed: what `set_config` has changed so far; in_force: all settings as the trainer was made with.
+    lineage: the stages that have trained the present model; weights_from: where its weights come from.
+    loaded_from: the checkpoint that was loaded, and whether it had been trained with a transfer loss.
+    unused_loss: a model was wrapped and no outputs have been set since.
     trainings: how many trainers this run has had; each writes a checkpoint of its own.
     """
 
@@ -44,6 +48,12 @@ class RunContext:
     transfer: dict[str, Any] = field(default_factory=dict)
     outputs: list[int | str] = field(default_factory=list)
     trainable: list[Any] = field(default_factory=list)
+    changed: dict[str, Any] = field(default_factory=dict)
+    in_force: dict[str, Any] = field(default_factory=dict)
+    lineage: list[str] = field(default_factory=list)
+    weights_from: str = "init_model"
+    loaded_from: dict[str, Any] | None = None
+    unused_loss: bool = False
     _data: Data | None = None
     _train_fingerprint: str | None = None
 
@@ -75,6 +85,33 @@ class RunContext:
         """The open stage of the record."""
         return self.record.stages.setdefault(self.stage, {})
 
+    def open_training(self) -> dict[str, Any]:
+        """The stage for a new training: the open one, or the next where that holds a training already."""
+        number = 1
+        while "lineage" in self.stage_facts():
+            number += 1
+            base, _, _ = self.stage.partition("-")
+            self.stage = f"{base}-{number}"
+        self.lineage = [*self.lineage, self.stage]
+        return self.stage_facts()
+
+    @property
+    def transferred(self) -> bool:
+        """Whether the present model has been trained with a transfer loss, here or before it was loaded."""
+        here = any(self.record.stages[name].get("transferred") for name in self.lineage)
+        return here or bool((self.loaded_from or {}).get("transferred"))
+
+    def provenance(self) -> dict[str, Any]:
+        """What a checkpoint of this run has to say for itself when another run loads it."""
+        from utils.recbole_port.train_part import ids_fingerprint
+
+        return {
+            "run_id": self.run_id,
+            "train_fingerprint": self.train_fingerprint,
+            "ids_fingerprint": ids_fingerprint(self.recbole_config(), self.data),
+            "transferred": self.transferred,
+        }
+
     @property
     def data(self) -> Data:
         """The dataset and its loaders, made at the first use."""
@@ -100,9 +137,9 @@ class RunContext:
     def change_settings(self, values: Mapping[str, Any]) -> None:
         """Settings from here on, in RecBole's config and in the running transfer loss as well."""
         self.settings.update(values)
+        self.changed.update(values)
         if self.config is not None:
             self.config = self._build_config()
-            self.record.protocol = protocol(self.config) if self._data is not None else {}
         if self.wrapper is not None:
             self.wrapper.weight = self.transfer_weight
 

@@ -39,12 +39,12 @@ def preprocess_random(ctx: RunContext) -> list[str]:
         return []
     chosen = PreprocessRandom.model_validate(dict(section))
     config, done = ctx.recbole_config(), []
-    for field, name in (
-        ("USER_ID_FIELD", chosen.random_users_emb_file),
-        ("ITEM_ID_FIELD", chosen.random_items_emb_file),
+    for side, field, name in (
+        ("users", "USER_ID_FIELD", chosen.random_users_emb_file),
+        ("items", "ITEM_ID_FIELD", chosen.random_items_emb_file),
     ):
         tokens = session.id_map(ctx.data, config[field]).real_tokens
-        write_vectors(ctx.vector_path(name), random_vectors(tokens, chosen.embedding_size, config["seed"]))
+        write_vectors(ctx.vector_path(name), random_vectors(tokens, chosen.embedding_size, config["seed"], side))
         done.append(f"{name}, {len(tokens):,} random vectors")
     return done
 

@@ -40,12 +40,20 @@ _LOG = logging.getLogger(QUIET)
 _SHOWN_FROM_S = 0.05
 
 
+class Cancelled(KeyboardInterrupt):
+    """The user stopped a run; its record is written."""
+
+    def __init__(self, record: RunRecord) -> None:
+        self.record = record
+        super().__init__()
+
+
 class CannotRecord(OSError):
     """There is no place to keep what a run finds out."""
 
 
 def run_plan(plan: Plan, console: Console) -> RunRecord:
-    """Run one scenario; its record says how it ended. KeyboardInterrupt is passed on, after the record."""
+    """Run one scenario; its record says how it ended. Cancelled, which carries the record, when the user stops it."""
     now = datetime.datetime.now()
     settings = copy.deepcopy(plan.settings)
     record = RunRecord(
@@ -60,8 +68,8 @@ def run_plan(plan: Plan, console: Console) -> RunRecord:
         _run_steps(plan, ctx)
         record.status = "done"
     except KeyboardInterrupt:
-        record.status, record.error = "cancelled", {"message": "cancelled by the user"}
-        raise
+        record.status, record.error = "cancelled", record.error or {"message": "cancelled by the user"}
+        raise Cancelled(record) from None
     except _Failed as failure:
         record.status, record.error = "failed", failure.facts
     except OSError as error:
@@ -121,19 +129,20 @@ def _run_step(plan: Plan, step: Step, ctx: RunContext) -> StepResult:
     from utils.recbole_port.session import kept_random_state
 
     name, started = step.command.name, time.perf_counter()
-    with nullcontext() if step.command.draws else kept_random_state():
-        result = _guarded(plan, ctx, name, step, lambda: step.command.run(ctx))
-    seconds = time.perf_counter() - started
+    entry: dict[str, Any] = {"command": name, "params": step.command.model_dump(exclude_unset=True)}
+    ctx.record.steps.append(entry)
+    try:
+        with nullcontext() if step.command.draws else kept_random_state():
+            result = _guarded(plan, ctx, name, step, lambda: step.command.run(ctx))
+    finally:
+        entry["seconds"] = seconds = round(time.perf_counter() - started, 3)
     if result.show:
         ctx.console.line(result.show)
     if result.summary:
         took = f", {seconds:.1f} s" if seconds >= _SHOWN_FROM_S else ""
         ctx.console.line(f"        {result.summary}{took}")
     _LOG.info("%s: %s", name, dict(result.facts))
-    params = step.command.model_dump(exclude_unset=True)
-    ctx.record.steps.append(
-        {"command": name, "params": params, "seconds": round(seconds, 3), "facts": dict(result.facts)}
-    )
+    entry["facts"] = dict(result.facts)
     ctx.record.write(ctx.run_dir)
     return result
 
@@ -144,6 +153,9 @@ def _guarded(plan: Plan, ctx: RunContext, name: str, at: Step | NodePath, run: C
         return run()
     except StepError as error:
         raise _Failed(_blame(plan, ctx, name, at, error)) from error
+    except KeyboardInterrupt:
+        ctx.record.error = _blame(plan, ctx, name, at, StepError(None, "cancelled by the user"))
+        raise
     except (Exception, SystemExit) as error:
         # RecBole and torch raise anything, and some of RecBole's models exit; the folder goes on all the same.
         _LOG.error("%s", traceback.format_exc())

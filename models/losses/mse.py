@@ -9,6 +9,6 @@ from models.losses.base import loss
 def mse(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
     """Mean over all entries of (student - teacher)^2, both [n, dim] -> scalar.
 
-    LLM-KT (arXiv 2411.00556), the square of its reconstruction loss.
+    The idea of drawing a layer towards such vectors is LLM-KT's (arXiv 2411.00556).
     """
     return (student - teacher.detach()).square().mean()

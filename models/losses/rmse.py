@@ -1,4 +1,4 @@
-"""Root mean squared error: LLM-KT's reconstruction loss."""
+"""Root mean squared error between hidden and knowledge vectors."""
 
 import torch
 
@@ -10,7 +10,7 @@ from models.losses.mse import mse
 def rmse(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
     """Square root of the mean squared error, both [n, dim] -> scalar.
 
-    LLM-KT (arXiv 2411.00556). The square root's slope is infinite at zero error; there the gradient is
+    After LLM-KT (arXiv 2411.00556). The square root's slope is infinite at zero error; there the gradient is
     taken as 0, its value in the direction of no change.
     """
     error = mse(student, teacher)

@@ -68,7 +68,7 @@ class Comparison:
         if student.shape[-1] < width or (student.shape[-1] > width and not self._particular):
             hint = f"; particular: True compares its first {width}" if student.shape[-1] > width else ""
             raise TransferError(f"{fired.where} is {student.shape[-1]} wide, {teacher.source} has {width}{hint}")
-        # nonzero() is the one place where a GPU has to be waited for: everything after it knows its size.
+        # A GPU is waited for here: how many rows have a vector decides the shapes of all that follows.
         present = teacher.present[ids].nonzero().squeeze(1)
         if len(present) == 0:
             # A batch without any row that has a vector teaches nothing; the graph stays connected.

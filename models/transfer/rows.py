@@ -55,7 +55,10 @@ class RowMatcher:
         """shared: the tap serves the other side too, so that only whole tables are certain."""
         self.side, self.fields, self.shared = side, fields, shared
         self.other: Side = "items" if side == "users" else "users"
+        self._said: Rows = rows
         self._rows: str = rows
+        # Whether the ids that an embedding is given are the owners; None before the first batch.
+        self._owners_given: bool | None = None
 
     def match(self, fired: Fired, batch: Batch, default_io: str = "output") -> StudentRows:
         """The rows of this batch; TapError when they cannot be told for certain."""
@@ -63,8 +66,11 @@ class RowMatcher:
         io = fired.tap.io or default_io
         tensor = self._pick(call.args if io == "input" else call.output, fired.tap.item, io, fired.where)
         if isinstance(fired.owner, nn.Embedding) and io == "output":
-            ids = self._ids_given(fired.owner, call, batch, fired.where)
-            if ids is not None and ids.shape == tensor.shape[:-1]:
+            ids = call.args[0]
+            if self._owners_given is None:
+                holds = self._holds(fired.owner, ids, batch, fired.where)
+                self._owners_given = holds and ids.shape == tensor.shape[:-1]
+            if self._owners_given:
                 return StudentRows(tensor.flatten(0, -2), ids.flatten(), "ids of the call")
         return self._by_shape(tensor, batch, call, fired.where)
 
@@ -98,38 +104,56 @@ class RowMatcher:
         shapes = ", ".join(str(list(value.shape)) if isinstance(value, torch.Tensor) else "-" for value in values)
         raise TapError(f"{where} has {len(values)} {io} values ({shapes}); say which, e.g. 'name[0]'")
 
-    def _ids_given(self, table: nn.Embedding, call: Call, batch: Batch, where: str) -> torch.Tensor | None:
-        """The ids that a table of this side was asked for; None for a table of something else, say of ages."""
-        mine, others, rows = self.fields.count(self.side), self.fields.count(self.other), table.num_embeddings
-        ids: torch.Tensor = call.args[0]
-        if mine != others and rows in (mine, others):
-            holds: Side | None = self.side if rows == mine else self.other
-        else:
-            # Users and items are equally many, or it is a table of entities, the first of which are the items.
-            holds = self._side_asked_for(ids, batch)
-        if holds == self.side:
-            return ids
-        if self._rows != "batch" and (holds == self.other or rows == mine):
-            raise TapError(f"{where} is a table of {rows} {self.other}, it seems, not of {self.side}")
-        return None
+    def _holds(self, table: nn.Embedding, ids: torch.Tensor, batch: Batch, where: str) -> bool:
+        """Whether an embedding is this side's table, by the ids it is asked for; False for one of features, say ages.
 
-    def _side_asked_for(self, ids: torch.Tensor, batch: Batch) -> Side | None:
-        """Whose column of the batch these ids are; None for neither or both."""
+        A table of positions or ages may happen to have as many rows as there are users: its size tells
+        something only where the batch has no ids of that shape to compare with.
+        """
+        mine, others, rows = self.fields.count(self.side), self.fields.count(self.other), table.num_embeddings
+        asked, comparable = self._sides_asked_for(ids, batch)
+        if asked == {self.other} or rows == others != mine:
+            return self._refuse(f"{where} is a table of {rows} {self.other}, it seems, not of {self.side}")
+        if asked == {self.side} or (self.side in asked and rows == mine):
+            return True
+        if rows == mine and (comparable or mine == others):
+            return self._refuse(f"{where} has {rows} rows, as many as there are {self.side}, but was not given their ids")
+        if comparable and ids.dim() > 1:
+            return self._refuse(f"{where} was not given the sequence of items, but something of the same shape")
+        return rows == mine
+
+    def _refuse(self, message: str) -> bool:
+        """TapError; False, for a match by shape, where it was said that the rows are the batch's."""
+        if self._said != "batch":
+            raise TapError(f"{message}; if each row belongs to an interaction, say rows: batch")
+        return False
+
+    def _sides_asked_for(self, ids: torch.Tensor, batch: Batch) -> tuple[set[Side], bool]:
+        """Whose columns of the batch these ids are, and whether there is a column that they could have been.
+
+        The ids may be several columns one after another, as positive items and then negative ones.
+        """
         fields = self.fields
-        items = (fields.items, fields.negative_items, fields.item_sequence)
-        sides: set[Side] = {
-            "items" if name in items else "users" for name in _columns_given((fields.users, *items), batch, (ids,))
+        columns: dict[Side, list[torch.Tensor]] = {
+            "users": [batch[name] for name in (fields.users,) if name in batch],
+            "items": [
+                batch[name] for name in (fields.items, fields.negative_items, fields.item_sequence) if name in batch
+            ],
         }
-        return sides.pop() if len(sides) == 1 else None
+        # Equal ids of users and items, as in a batch of one row, are told apart by the very tensor.
+        itself = {side for side, given in columns.items() if any(ids is column for column in given)}
+        sides: set[Side] = itself or {side for side, given in columns.items() if _made_of(ids, given)}
+        return sides, any(_fits(ids, column) for given in columns.values() for column in given)
 
     def _by_shape(self, tensor: torch.Tensor, batch: Batch, call: Call, where: str) -> StudentRows:
         fields, side = self.fields, self.side
-        if tensor.dim() == 3 and tensor.shape[1] == 1:
-            tensor = tensor.squeeze(1)
+        # First of all, for a sequence may be one position long.
         if tensor.dim() == 3 and side == "items" and fields.item_sequence in batch:
             sequence = batch[fields.item_sequence]
             if sequence.shape == tensor.shape[:2]:
                 return StudentRows(tensor.flatten(0, 1), sequence.flatten(), "positions of the sequence")
+        if tensor.dim() == 3 and tensor.shape[1] == 1:
+            tensor = tensor.squeeze(1)
         if tensor.dim() != 2:
             raise TapError(f"{where} gives {list(tensor.shape)}; a loss compares [rows, dim]")
         if fields.column(side) not in batch:
@@ -143,6 +167,8 @@ class RowMatcher:
             return StudentRows(tensor[ids + offset], ids, matched)
         if side == "items" and fields.negative_items in batch:
             ids = self._positive_or_negative(batch, call, where)
+        elif side == "items" and fields.item_sequence in batch:
+            self._check_target(batch, call, where)
         return StudentRows(tensor, ids, matched)
 
     def _fit(self, tensor: torch.Tensor, batch_size: int, where: str) -> str:
@@ -177,6 +203,27 @@ class RowMatcher:
                 f"{where} may hold positive or negative items; tap an embedding, or a method that takes item ids"
             )
         return batch[given[0]]
+
+    def _check_target(self, batch: Batch, call: Call, where: str) -> None:
+        """TapError where a row per history may be that of the history as well as that of the item after it."""
+        if self._said != "batch" and not _columns_given((self.fields.items,), batch, call.args):
+            raise TapError(
+                f"{where} has a row per sequence; say rows: batch if it is the item's after it, "
+                "or tap an embedding or what has a row per position"
+            )
+
+
+def _fits(ids: torch.Tensor, column: torch.Tensor) -> bool:
+    """Whether ids could be this column, or it and one more as long."""
+    return ids.shape[1:] == column.shape[1:] and ids.shape[:1] in (column.shape[:1], (2 * len(column),))
+
+
+def _made_of(ids: torch.Tensor, columns: Sequence[torch.Tensor]) -> bool:
+    """Whether ids are one of these columns, or two one after the other."""
+    fitting = [column for column in columns if _fits(ids, column) and len(column)]
+    return bool(fitting) and all(
+        any(_same(part, column) for column in fitting) for part in ids.split(len(fitting[0]))
+    )
 
 
 def _columns_given(names: Sequence[str], batch: Batch, args: Sequence[Any]) -> list[str]:

@@ -26,7 +26,7 @@ __all__ = ["Facts", "TransferError", "TransferWrapper"]
 
 
 class TransferWrapper:
-    """The transfer loss of one model: `(1-a) * model_loss + a * transfer_loss`, LLM-KT (arXiv 2411.00556), eq. 4."""
+    """The transfer loss of one model: `(1-a) * model_loss + a * transfer_loss`, after LLM-KT (arXiv 2411.00556)."""
 
     def __init__(
         self,

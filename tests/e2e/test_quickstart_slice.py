@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.workspace import metrics
 from utils.data.embeddings import read_vectors
 from utils.journal.records import RunRecord
+from utils.journal.summary import ONE_SEED
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = """\
@@ -83,9 +85,10 @@ def test_the_journal_is_a_view_of_the_records(ran: Folder) -> None:
 
 
 def test_the_table_shows_the_records_numbers(ran: Folder) -> None:
-    plain, profiles = (record.test_metrics() for record in ran.records)
+    plain, profiles = (metrics(record) for record in ran.records)
     change = (profiles["ndcg@10"] - plain["ndcg@10"]) / plain["ndcg@10"]
-    header, _, first, second = ran.lines[-4:]
+    header, _, first, second, note = ran.lines[-5:]
+    assert note == ONE_SEED
     assert header.split() == ["model", "variant", "recall@10", "ndcg@10", "change"]
     assert first.split() == ["BPR", "01_plain", "(plain)", *(f"{value:.4f}" for value in plain.values())]
     assert second.split() == [

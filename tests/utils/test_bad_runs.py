@@ -98,7 +98,9 @@ def test_a_loss_that_is_no_number_and_the_epochs_before_it(tiny: Workspace, monk
         "- train",
     )
     assert [epoch["epoch"] for epoch in run.record.stages["0"]["epochs"]] == [0]
-    assert [step["command"] for step in run.record.steps] == ["init_model", "init_trainer"]
+    assert [step["command"] for step in run.record.steps] == ["init_model", "init_trainer", "train"]
+    # The step that failed has no facts.
+    assert "facts" not in run.record.steps[-1]
 
 
 @pytest.mark.parametrize(
@@ -208,13 +210,15 @@ def _only_record(tiny: Workspace) -> RunRecord:
     return RunRecord.read(path)
 
 
-def test_ctrl_c_during_training_is_a_cancelled_run(tiny: Workspace) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_that_is_told_to_stop_is_a_cancelled_run(sent: signal.Signals, tiny: Workspace) -> None:
     tiny.write(TRAIN, epochs=1_000_000, stopping_step=1_000_000)
     process = _start(tiny, "case.yaml")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "cancelled; what was finished is in the journal" in rest
+    assert "train: cancelled by the user" in rest
+    assert "case (cancelled)" in rest
     assert "Traceback" not in rest
     record = _only_record(tiny)
     assert (record.status, record.error) == ("cancelled", {"message": "cancelled by the user"})
@@ -231,5 +235,5 @@ def test_a_killed_run_has_a_readable_record_that_says_running(tiny: Workspace) -
     process.communicate(timeout=60)
     record = _only_record(tiny)
     assert record.status == "running"
-    assert [step["command"] for step in record.steps] == ["init_model", "init_trainer"]
+    assert [step["command"] for step in record.steps] == ["init_model", "init_trainer", "train"]
     assert os.listdir(tiny.folder / "log" / "BPR") == [f"{record.run_id}.log"]

@@ -12,6 +12,7 @@ from utils.commands.base import Command, Complaint, PlanView, StepResult, comman
 from utils.context import RunContext
 from utils.data.profile_texts import ItemFacts, Liked, item_texts, texts_hash, user_texts
 from utils.scenario.errors import StepError
+from utils.scenario.vector_names import VectorFileName
 
 # Column names that datasets use for the same thing, the first that is there counts.
 TITLE_COLUMNS = ("movie_title", "title", "name")
@@ -28,8 +29,8 @@ class EncodeProfiles(Command):
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"data"})
-    users_file: str | None = Field(None, description="Vector file to write for users.")
-    items_file: str | None = Field(None, description="Vector file to write for items.")
+    users_file: VectorFileName | None = Field(None, description="Vector file to write for users.")
+    items_file: VectorFileName | None = Field(None, description="Vector file to write for items.")
     encoder: str = Field("all-MiniLM-L6-v2", description="A packaged encoder, or a folder with one.")
     batch_size: PositiveInt = 32
     liked_rating: float = Field(4, description="A rating from which on an item counts as liked.")

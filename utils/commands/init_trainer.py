@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import ClassVar
 
 from utils.commands.base import Command, StepResult, command
 from utils.context import RunContext
+from utils.scenario.settings import effective
 
 
 @command("init_trainer")
@@ -14,7 +16,7 @@ class InitTrainer(Command):
     """A new trainer: optimizer, learning rate, epochs and metrics are read from the settings here."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"model"})
-    gives: ClassVar[frozenset[str]] = frozenset({"trainer"})
+    gives: ClassVar[frozenset[str]] = frozenset({"trainer", "untrained"})
     drops: ClassVar[frozenset[str]] = frozenset({"trained"})
     draws: ClassVar[bool] = True
 
@@ -27,6 +29,7 @@ class InitTrainer(Command):
         tensorboard = Path("log") / "tensorboard" / ctx.run_id / f"trainer-{ctx.trainings}"
         config = ctx.recbole_config()
         ctx.trainer = build_trainer(config, ctx.model, ctx.run_dir / name, tensorboard)
+        ctx.in_force = copy.deepcopy(effective(ctx.settings))
         facts = {
             "trainer": type(ctx.trainer).__name__,
             "epochs": config["epochs"],

@@ -26,20 +26,25 @@ class LoadFromFile(Command):
             yield Complaint(("path",), f"no file {self.path}")
 
     def run(self, ctx: RunContext) -> StepResult:
+        from utils.recbole_port.checkpoints import apply_learner_settings
         from utils.recbole_port.training import message_of
 
         own = ctx.trainer.saved_model_file
+        ctx.trainer.provenance = ctx.provenance()
         try:
             ctx.trainer.resume_checkpoint(self.path)
         except ValueError as error:
             raise StepError("path", message_of(error)) from error
         except (KeyError, RuntimeError, TypeError, EOFError) as error:
             raise StepError("path", f"{self.path} is no checkpoint: {message_of(error)}") from error
+        apply_learner_settings(ctx.trainer)
         # RecBole would go on to write into the file that it has just read. Until an epoch is better than
         # what was loaded, that is the best model of this run.
         shutil.copyfile(self.path, own)
         ctx.trainer.saved_model_file = own
         epoch = int(ctx.trainer.start_epoch)
+        ctx.weights_from, ctx.lineage = self.path, []
+        ctx.loaded_from = {"path": self.path, **ctx.trainer.loaded_provenance}
         return StepResult(
             facts={"path": self.path, "start_epoch": epoch}, summary=f"{self.path}, goes on at epoch {epoch}"
         )

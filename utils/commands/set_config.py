@@ -22,12 +22,10 @@ class SetConfig(Command):
         for path, message in find_setting_problems({**view.settings, **self.values}, set(self.values)):
             yield Complaint(("values", *path), message)
         for setting in self.values:
-            late = why_too_late(setting, view.earlier, view.later)
+            late = why_too_late(setting, view)
             if late:
                 yield Complaint(("values", setting), late)
 
     def run(self, ctx: RunContext) -> StepResult:
         ctx.change_settings(self.values)
-        stage = ctx.stage_facts()
-        stage["config"] = {**(stage.get("config") or {}), **self.values}
         return StepResult(facts=self.values, summary=", ".join(f"{k} = {v}" for k, v in self.values.items()))

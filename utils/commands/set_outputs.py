@@ -59,5 +59,6 @@ class SetOutputs(Command):
             except (LayerError, TapError, TransferError) as error:
                 raise StepError(name, str(error)) from error
         chosen = [*(self.layers or []), *(self.users or []), *(self.items or [])]
+        ctx.unused_loss = False
         ctx.outputs = [*ctx.outputs, *chosen]
         return StepResult(facts={"taps": places}, summary="; ".join(places))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
-from utils.context import RunContext
+from utils.context import RunContext, protocol
 from utils.scenario.errors import StepError
 
 
@@ -25,8 +25,13 @@ class TestEval(Command):
     def run(self, ctx: RunContext) -> StepResult:
         from utils.recbole_port.training import test
 
-        metrics = test(ctx.trainer, ctx.data.test, bool(ctx.recbole_config()["show_progress"]))
+        show = bool(ctx.recbole_config()["show_progress"])
+        metrics = test(ctx.trainer, ctx.data.full_train, ctx.data.test, show)
         if not metrics:
             raise StepError(None, "the split has no test part (eval_args.split)")
-        ctx.stage_facts()["best_test_res"] = metrics
+        stage = ctx.stage_facts()
+        stage.setdefault("protocol", protocol(ctx.trainer.config))
+        stage.setdefault("loaded_from", ctx.loaded_from)
+        stage["best_test_res"] = metrics
+        ctx.weights_from = f"the best epoch of stage {ctx.stage}" if ctx.lineage else ctx.weights_from
         return StepResult(facts=metrics, summary=", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))

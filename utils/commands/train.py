@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from utils.commands.base import Command, StepResult, command
-from utils.context import RunContext
+from utils.context import RunContext, protocol
 from utils.scenario.errors import StepError
 
 if TYPE_CHECKING:
@@ -19,24 +20,27 @@ RESULTS = ("best_val_score", "best_val_res", "best_epoch", "best_test_res", "bes
 class Train(Command):
     """Fit with validation and early stopping, as RecBole does; the best model is kept."""
 
-    needs: ClassVar[frozenset[str]] = frozenset({"trainer"})
+    # A trainer keeps its best score and its checkpoint, so a second training with it would report the first.
+    needs: ClassVar[frozenset[str]] = frozenset({"trainer", "untrained"})
     gives: ClassVar[frozenset[str]] = frozenset({"trained"})
+    drops: ClassVar[frozenset[str]] = frozenset({"untrained"})
     draws: ClassVar[bool] = True
 
     def run(self, ctx: RunContext) -> StepResult:
         from models.transfer.layers import LayerError, count_parameters
         from models.transfer.taps import TapError
         from models.transfer.wrapper import TransferError
-        from utils.recbole_port.training import TrainingError, best_model_file, fit
+        from utils.recbole_port.training import TrainingError, best_model_file, best_so_far, fit
 
         total, trainable = count_parameters(ctx.model)
         if total and not trainable:
             raise StepError(None, "every parameter is frozen, there is nothing to train", command="set_trainable")
         data = ctx.data
         index = len(data.train) - 1 if ctx.train_index is None else ctx.train_index
-        stage = ctx.stage_facts()
-        # Whatever an earlier training of this stage has left is not this one's.
+        stage = ctx.open_training()
         stage.update(self._setup(ctx) | dict.fromkeys(RESULTS) | {"train_ds_ind": index, "epochs": []})
+        ctx.record.protocol = stage["protocol"]
+        ctx.trainer.provenance = ctx.provenance()
         metric = ctx.trainer.valid_metric
 
         def on_epoch(epoch: Epoch) -> None:
@@ -51,25 +55,35 @@ class Train(Command):
         except TrainingError as error:
             raise StepError(None, str(error)) from error
         finally:
+            stage["best_val_score"], stage["best_val_res"] = best_so_far(ctx.trainer)
             file = best_model_file(ctx.trainer)
             stage["bestmodel_file"] = None if file is None else str(file)
+            ctx.weights_from = f"the last epoch of stage {ctx.stage}"
         stage.update(best_val_score=result.best_score, best_val_res=result.best_valid, best_epoch=result.best_epoch)
         count = f"{len(result.epochs)} epoch{'' if len(result.epochs) == 1 else 's'}"
         best = "not validated" if result.best_score is None else f"best valid {metric} {result.best_score:.4f}"
         at = "" if result.best_epoch is None else f" in epoch {result.best_epoch}"
+        unused = "; wrap_model's loss was not used: no set_outputs" if ctx.unused_loss else ""
         return StepResult(
-            facts={"best_val_score": result.best_score, "epochs": len(result.epochs)}, summary=f"{count}, {best}{at}"
+            facts={"stage": ctx.stage, "best_val_score": result.best_score, "epochs": len(result.epochs)},
+            summary=f"{count}, {best}{at}{unused}",
         )
 
     def _setup(self, ctx: RunContext) -> dict[str, Any]:
-        """What is trained here: loss, vectors, taps, frozen layers."""
-        tapped = bool(ctx.outputs)
+        """What is trained here, from where, and under which settings and protocol."""
+        transferred = bool(ctx.outputs) and ctx.transfer_weight > 0
         return {
-            **(ctx.transfer if tapped else dict.fromkeys(ctx.transfer)),
-            "distil_loss_weight": ctx.transfer_weight if tapped else None,
-            "transferred": tapped,
-            "set_outputs": ctx.outputs,
-            "set_trainable": ctx.trainable,
+            **(ctx.transfer if transferred else dict.fromkeys(ctx.transfer)),
+            "distil_loss_weight": ctx.transfer_weight if transferred else None,
+            "transferred": transferred,
+            "set_outputs": copy.deepcopy(ctx.outputs),
+            "set_trainable": copy.deepcopy(ctx.trainable),
+            "config": copy.deepcopy(ctx.changed),
+            "settings": ctx.in_force,
+            "protocol": protocol(ctx.trainer.config),
+            "lineage": list(ctx.lineage),
+            "starts_from": ctx.weights_from,
+            "loaded_from": ctx.loaded_from,
         }
 
 

@@ -12,6 +12,7 @@ from utils.commands.base import Command, Complaint, PlanView, StepResult, comman
 from utils.context import RunContext
 from utils.registry import BrokenModule, UnknownName
 from utils.scenario.errors import StepError
+from utils.scenario.vector_names import VectorFileName
 
 if TYPE_CHECKING:
     from models.transfer.teachers import Side, Teacher
@@ -27,8 +28,12 @@ class WrapModel(Command):
     needs: ClassVar[frozenset[str]] = frozenset({"model"})
     gives: ClassVar[frozenset[str]] = frozenset({"wrapper"})
     distil_loss: str = Field(description="A loss of ours, one of LLM-KT's names, or a class of your own.")
-    users_emb_file: str | None = Field(None, description="Vectors of users; llm_config's default when absent.")
-    items_emb_file: str | None = Field(None, description="Vectors of items; llm_config's default when absent.")
+    users_emb_file: VectorFileName | None = Field(
+        None, description="Vectors of users; llm_config's default when absent."
+    )
+    items_emb_file: VectorFileName | None = Field(
+        None, description="Vectors of items; llm_config's default when absent."
+    )
     particular: bool = Field(False, description="Compare only the first columns of a wider layer.")
     rows: Literal["auto", "batch", "table"] = Field(
         "auto", description="What dim 0 of a tap is, if it fits two things."
@@ -109,7 +114,7 @@ class WrapModel(Command):
             "items_emb": files.get("items"),
             "particular": self.particular,
         }
-        ctx.transfer, ctx.outputs = dict(facts), []
+        ctx.transfer, ctx.outputs, ctx.unused_loss = dict(facts), [], True
         return StepResult(
             facts={**facts, "coverage": coverage},
             summary=f"{self.distil_loss}, vectors for {' and '.join(coverage.values())}",
@@ -119,17 +124,17 @@ class WrapModel(Command):
         from models.transfer.teachers import Teacher
         from utils.data.embeddings import VectorFileError, align, read_vectors
         from utils.recbole_port import session
+        from utils.recbole_port.train_part import file_tokens
 
         config = ctx.recbole_config()
         parameter = f"{side}_emb_file"
         path: Path = ctx.vector_path(name)
         field = config["USER_ID_FIELD" if side == "users" else "ITEM_ID_FIELD"]
         starts_with_1 = bool(ctx.llm_config.get(f"{side}_start_with_1", True))
-        filters = ("user_inter_num_interval", "item_inter_num_interval", "val_interval")
         try:
             file = read_vectors(path)
-            filtered = any(ctx.settings.get(setting) for setting in filters)
-            aligned = align(path, file, session.id_map(ctx.data, field), side, starts_with_1, filtered)
+            ids = session.id_map(ctx.data, field)
+            aligned = align(path, file, ids, side, starts_with_1, lambda: file_tokens(config, side))
         except VectorFileError as error:
             raise StepError(parameter, str(error)) from error
         written_from = file.meta.get("train_fingerprint")

@@ -6,22 +6,29 @@ It is read with `weights_only=True`, so a file that contains code is refused, no
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 import re
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from utils.data.file_tokens import FileTokens
 from utils.data.ids import IdMap
 from utils.registry import did_you_mean
 
 # What torch names when a file asks for anything but tensors and plain values.
 _PICKLED_OBJECT = re.compile(r"GLOBAL (\S+)")
+
+
+# `meta["source"]` of vectors that no text was encoded for.
+RANDOM = "random"
 
 
 class VectorFileError(ValueError):
@@ -38,6 +45,20 @@ class VectorFile:
     vectors: torch.Tensor
     tokens: tuple[str, ...] | None
     meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def origin_known(self) -> bool:
+        """Whether the file says which train part its texts saw, or that it comes from none.
+
+        LLM-KT's matrices and profile JSONs say neither, so they may hold test items.
+        """
+        return "train_fingerprint" in self.meta or self.meta.get("source") == RANDOM
+
+    def content_hash(self) -> str:
+        """A short hash of the vectors and their tokens."""
+        digest = hashlib.sha256(repr((tuple(self.vectors.shape), self.tokens)).encode())
+        digest.update(self.vectors.contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -56,7 +77,7 @@ def write_vectors(path: Path, file: VectorFile) -> None:
     """Write atomically: a reader sees the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content: Any = {
-        "vectors": file.vectors.contiguous(),
+        "vectors": file.vectors.detach().contiguous(),
         "tokens": list(file.tokens or ()),
         "meta": file.meta,
     }
@@ -111,7 +132,8 @@ def _checked(path: Path, file: VectorFile) -> VectorFile:
         raise VectorFileError(
             f"{path} holds a {file.vectors.dtype} {file.vectors.layout} tensor; vectors are plain numbers"
         )
-    vectors = file.vectors.float()
+    # Whoever wrote a Parameter: vectors are knowledge and learn nothing.
+    vectors = file.vectors.detach().float().contiguous()
     bad = ~torch.isfinite(vectors).all(dim=1)
     if bool(bad.any()):
         first = int(bad.nonzero()[0])
@@ -120,17 +142,19 @@ def _checked(path: Path, file: VectorFile) -> VectorFile:
     return VectorFile(vectors, file.tokens, file.meta)
 
 
-def align(path: Path, file: VectorFile, ids: IdMap, noun: str, starts_with_1: bool, filtered: bool) -> Aligned:
+def align(
+    path: Path, file: VectorFile, ids: IdMap, noun: str, starts_with_1: bool, unfiltered: Callable[[], FileTokens]
+) -> Aligned:
     """Put a file's vectors into RecBole's row order, by token.
 
     noun: 'users' or 'items', for messages. starts_with_1: row 0 of a bare matrix is token '1', else '0'.
-    filtered: whether the dataset's filters may have taken rows away, so that a matrix may be longer.
+    unfiltered: the tokens before any filter; asked for a bare matrix only, whose rows count these.
     """
     tokens = file.tokens
     if tokens is None:
         first = 1 if starts_with_1 else 0
         tokens = tuple(str(number) for number in range(first, first + len(file.vectors)))
-        _check_bare_matrix(path, file, ids, noun, first, filtered)
+        _check_bare_matrix(path, len(file.vectors), unfiltered(), noun, first)
     positions = torch.from_numpy(ids.positions_in(tokens))
     present = positions >= 0
     if not bool(present.any()):
@@ -143,15 +167,29 @@ def align(path: Path, file: VectorFile, ids: IdMap, noun: str, starts_with_1: bo
     return Aligned(vectors, present)
 
 
-def _check_bare_matrix(path: Path, file: VectorFile, ids: IdMap, noun: str, first: int, filtered: bool) -> None:
-    """A matrix without tokens is only right when the tokens are numbers and it has a row for each."""
-    named = next((token for token in ids.real_tokens if not token.isdecimal()), None)
+def _check_bare_matrix(path: Path, rows: int, tokens: FileTokens, noun: str, first: int) -> None:
+    """A matrix without tokens is only right when the tokens are numbers and its rows end where these end.
+
+    A row too many or too few is the sign of a matrix that starts elsewhere: every row would be a neighbour's.
+    """
+    # Not `007`: row 7 belongs to the token '7'.
+    named = min((token for token in tokens.all() if not _is_number(token)), default=None)
     if named is not None:
         raise VectorFileError(f"{path} is a matrix without tokens, but {noun} are not numbered (e.g. '{named}')")
-    last = max(int(token) for token in ids.real_tokens)
-    rows = len(file.vectors)
-    if first + rows - 1 < last or (first + rows - 1 > last and not filtered):
+    smallest = min(map(int, tokens.all()))
+    if smallest < first:
         raise VectorFileError(
-            f"{path} has {rows} rows, for {noun} '{first}' to '{first + rows - 1}'; "
-            f"the last of the dataset's {noun} is '{last}'"
+            f"{path} is a matrix without tokens, numbered from '{first}', but the dataset's {noun} start "
+            f"with '{smallest}'; set llm_config.{noun}_start_with_1: False if its first row is theirs"
         )
+    ends = sorted({max(map(int, some)) for some in (tokens.interacting, tokens.described) if some})
+    last = first + rows - 1
+    if last not in ends:
+        expected = " or ".join(f"'{end}'" for end in ends)
+        raise VectorFileError(
+            f"{path} has {rows} rows, for {noun} '{first}' to '{last}'; the last of the dataset's {noun} is {expected}"
+        )
+
+
+def _is_number(token: str) -> bool:
+    return token.isascii() and token.isdecimal() and str(int(token)) == token

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from utils.data.embeddings import VectorFile, VectorFileError, write_vectors
+from utils.data.embeddings import RANDOM, VectorFile, VectorFileError, write_vectors
 
 
 def vectors_from_json(path: Path) -> VectorFile:
@@ -48,10 +51,20 @@ def _numbers(path: Path, number: int, embedding: Any) -> list[float]:
     return [float(value) for value in embedding]
 
 
-def random_vectors(tokens: tuple[str, ...], width: int, seed: int) -> VectorFile:
-    """Standard normal vectors [n, width] for these tokens, the same for the same seed."""
-    generator = torch.Generator().manual_seed(seed)
-    return VectorFile(torch.randn(len(tokens), width, generator=generator), tokens, {"source": "random", "seed": seed})
+def random_vectors(tokens: Sequence[str], width: int, seed: int, side: str) -> VectorFile:
+    """Standard normal vectors [n, width]; a token's depends on the seed, its side ('users' or 'items') and itself.
+
+    So users and items share none, a filter changes none of those that it leaves, and no vector repeats what
+    the training draws from the same seed.
+    """
+    rows = [_generator(seed, side, token).standard_normal(width, dtype=np.float32) for token in tokens]
+    vectors = torch.from_numpy(np.stack(rows)) if rows else torch.zeros(0, width)
+    return VectorFile(vectors, tuple(tokens), {"source": RANDOM, "seed": seed})
+
+
+def _generator(*names: object) -> np.random.Generator:
+    digest = hashlib.sha256(json.dumps([RANDOM, *names]).encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest, "big"))
 
 
 def write_from_json(folder: Path, source: str, target: str) -> str:

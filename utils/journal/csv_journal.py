@@ -57,7 +57,7 @@ def row_of(record: RunRecord) -> dict[str, str]:
     eval_args = protocol.get("eval_args") or {}
     mode = eval_args.get("mode") or {}
     start, end = record.started.partition("T"), (record.ended or "").partition("T")
-    scenario = Path(record.scenario)
+    scenario = Path(record.scenario).absolute()
     values = [
         scenario.parent.name, scenario.name, start[0], start[2][:8], end[0], end[2][:8], settings.get("dataset"),
         record.dataset.get("users"), record.dataset.get("items"), record.dataset.get("interactions"),

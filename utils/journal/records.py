@@ -57,20 +57,10 @@ class RunRecord:
         """A record as it was written."""
         return cls(**json.loads(path.read_text("utf-8")))
 
-    @property
-    def transfers(self) -> bool:
-        """Whether any stage trained with a transfer loss."""
-        return any(stage.get("transferred") for stage in self.stages.values())
-
     def transfer_weight(self) -> float | None:
-        """The weight of the transfer loss in the last stage that had one, else what the settings say."""
+        """The weight of the transfer loss in the last stage that had one; None where none had."""
         weights = [stage["distil_loss_weight"] for stage in self.stages.values() if stage.get("transferred")]
-        return weights[-1] if weights else self.settings.get("distil_loss_weight")
-
-    def test_metrics(self) -> dict[str, float]:
-        """Test metrics of the last stage that was tested."""
-        tested = [stage["best_test_res"] for stage in self.stages.values() if stage.get("best_test_res")]
-        return tested[-1] if tested else {}
+        return weights[-1] if weights else None
 
 
 def new_run_id(model: str, now: datetime.datetime) -> str:

@@ -6,57 +6,73 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from utils.console import table
+from utils.journal.outcome import Outcome, differences, outcome_of
 from utils.journal.records import RunRecord
+
+ONE_SEED = "change: one run on each side; whether it would hold under another seed is not tested"
 
 
 def summary_table(records: Sequence[RunRecord]) -> str:
-    """One line per run. The change is that of the valid metric's kind on the test part, against the plain run."""
-    tested = [record for record in records if record.test_metrics()]
-    metrics = list(dict.fromkeys(name for record in tested for name in record.test_metrics()))
+    """One line per run. The change is that of the valid metric on the test part, against the plain run."""
+    if not records:
+        return "nothing was run"
+    outcomes = [outcome_of(record) for record in records]
+    metrics = list(dict.fromkeys(name for outcome in outcomes if outcome for name in outcome.metrics))
     rows, notes = [], []
-    for record in records:
-        values = record.test_metrics()
+    for record, outcome in zip(records, outcomes, strict=True):
+        values = outcome.metrics if outcome else {}
         cells = [f"{values[name]:.4f}" if name in values else "-" for name in metrics]
-        change, note = _change(record, records)
+        change, note = _change(record, outcome, records)
         if note and note not in notes:
             notes.append(note)
-        rows.append([str(record.settings["model"]), _variant(record), *cells, change])
-    if not rows:
-        return "nothing was run"
-    lines = table(["model", "variant", *metrics, "change"], rows)
-    return "\n".join([*lines, *notes])
+        rows.append([str(record.settings["model"]), _variant(record, outcome), *cells, change])
+    return "\n".join([*table(["model", "variant", *metrics, "change"], rows), *notes])
 
 
-def _variant(record: RunRecord) -> str:
+def _variant(record: RunRecord, outcome: Outcome | None) -> str:
     name = Path(record.scenario).stem
     if record.status != "done":
         return f"{name} ({record.status})"
-    if not record.transfers:
-        return f"{name} (plain)"
-    losses = {str(stage["loss_name"]) for stage in record.stages.values() if stage.get("transferred")}
-    return f"{name} ({', '.join(sorted(losses))})"
+    if outcome is None:
+        return f"{name} (not tested)"
+    return f"{name} ({', '.join(outcome.losses) or 'plain'})"
 
 
-def _change(record: RunRecord, records: Sequence[RunRecord]) -> tuple[str, str]:
-    """(relative change of the valid metric over the plain twin, a note when it cannot be told)."""
-    if not record.transfers or not record.test_metrics():
+def _change(record: RunRecord, outcome: Outcome | None, records: Sequence[RunRecord]) -> tuple[str, str]:
+    """(relative change over the plain twin, what is to be said about it)."""
+    if record.status != "done" or outcome is None or not outcome.transferred:
         return "", ""
-    metric = str(record.protocol.get("valid_metric", "")).lower()
-    twins = [other for other in records if other.test_metrics() and not other.transfers and _comparable(other, record)]
-    if len(twins) != 1:
-        count = "no plain run" if not twins else f"{len(twins)} plain runs"
+    name = Path(record.scenario).stem
+    plain = [(other, found) for other in records if (found := _plain_outcome(other)) and _same_task(other, record)]
+    if not plain:
         return (
             "-",
-            f"change: {count} of {record.settings['model']} with the same data and protocol to compare with",
+            f"change: no plain run of {record.settings['model']} on the same data and seed to compare {name} with",
         )
-    before, after = twins[0].test_metrics().get(metric), record.test_metrics().get(metric)
+    fair = [found for _, found in plain if not differences(found, outcome)]
+    if not fair:
+        other, found = plain[0]
+        what = ", ".join(differences(found, outcome)[:4])
+        return "-", f"change: {name} and {Path(other.scenario).stem} differ in {what} as well, so they are not compared"
+    if len(fair) > 1:
+        return (
+            "-",
+            f"change: {len(fair)} plain runs of {record.settings['model']} are alike; {name} is compared with none",
+        )
+    metric = outcome.valid_metric
+    before, after = fair[0].metrics.get(metric), outcome.metrics.get(metric)
     if not before or after is None:
         return "-", f"change: {metric} is zero or was not measured on the test part"
-    return f"{(after - before) / before:+.1%} {metric}", ""
+    return f"{(after - before) / before:+.1%} {metric}", ONE_SEED
 
 
-def _comparable(left: RunRecord, right: RunRecord) -> bool:
+def _plain_outcome(record: RunRecord) -> Outcome | None:
+    outcome = outcome_of(record) if record.status == "done" else None
+    return outcome if outcome and not outcome.transferred else None
+
+
+def _same_task(left: RunRecord, right: RunRecord) -> bool:
     def key(record: RunRecord) -> tuple[object, ...]:
-        return (record.settings["model"], record.dataset, record.protocol, record.settings.get("seed"))
+        return (record.settings["model"], record.dataset, record.settings.get("seed"))
 
     return key(left) == key(right)

@@ -18,6 +18,8 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from utils.recbole_port import known_settings
+
 KIND = "__kind__"
 _SPARSE_TYPES = {
     f"{layout}_{flavour}": getattr(sp, f"{layout}_{flavour}")
@@ -103,6 +105,8 @@ def check_resumable(state: Mapping[str, Any], path: str | Path, trainer: Any) ->
     stored = str(state["config"].get("model"))
     if stored.lower() != model_name.lower():
         raise ValueError(f"{path} is a checkpoint of {stored}, not of {model_name}; nothing was loaded")
+    _check_provenance(state.get("provenance") or {}, getattr(trainer, "provenance", {}), path)
+    _check_settings(state["config"], plain_config(trainer.config), model_name, path)
     # torch copies what fits before it says what does not.
     here, there = _shapes(trainer.model.state_dict()), _shapes(state["state_dict"])
     differing = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
@@ -119,6 +123,26 @@ def check_resumable(state: Mapping[str, Any], path: str | Path, trainer: Any) ->
         )
 
 
+def _check_settings(there: Mapping[str, Any], here: Mapping[str, Any], model_name: str, path: str | Path) -> None:
+    """The model's own settings make it what it is, also where the weights would fit (LightGCN's n_layers)."""
+    for key in sorted(known_settings.settings_of(model_name) - known_settings.settings_of(None)):
+        if key in there and key in here and there[key] != here[key]:
+            raise ValueError(f"{path}: {key} is {there[key]!r} there and {here[key]!r} here; nothing was loaded")
+
+
+def _check_provenance(there: Mapping[str, Any], here: Mapping[str, Any], path: str | Path) -> None:
+    """Weights belong to rows, and have seen a train part; both must be those of this run."""
+    for key, why in (
+        ("ids_fingerprint", "its rows stand for other users and items than this run's"),
+        (
+            "train_fingerprint",
+            "it was trained on another train part than this run's, which may hold this run's test items",
+        ),
+    ):
+        if key in there and key in here and there[key] != here[key]:
+            raise ValueError(f"{path}: {why}; nothing was loaded")
+
+
 def _shapes(state: Mapping[str, Any]) -> dict[str, list[int]]:
     return {name: list(value.shape) for name, value in state.items() if isinstance(value, torch.Tensor)}
 
@@ -133,6 +157,15 @@ def _optimizer_states(trainer: Any) -> dict[str, Any]:
     """RecBole's form, the state of the one optimizer, or the states of several by attribute."""
     states = {name: to_plain(value.state_dict()) for name, value in _optimizers(trainer).items()}
     return states.get("optimizer", states)
+
+
+def apply_learner_settings(trainer: Any) -> None:
+    """Let the scenario's learning rate and weight decay hold again after a checkpoint's optimizer was loaded."""
+    for optimizer in _optimizers(trainer).values():
+        for group in optimizer.param_groups:
+            group["lr"] = trainer.learning_rate
+            if "weight_decay" in group:
+                group["weight_decay"] = trainer.weight_decay
 
 
 def store_plainly() -> None:
@@ -157,6 +190,7 @@ def store_plainly() -> None:
             "state_dict": trainer.model.state_dict(),
             "other_parameter": plain_other_parameter(trainer.model),
             "optimizer": _optimizer_states(trainer),
+            "provenance": dict(getattr(trainer, "provenance", {})),
         }
 
     def save(self: Any, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
@@ -178,8 +212,12 @@ def store_plainly() -> None:
         restore_model(self, state)
         self.saved_model_file = path
         self.start_epoch = state["epoch"] + 1
-        self.cur_step = state["cur_step"]
-        self.best_valid_score = state["best_valid_score"]
+        if str(state["config"].get("valid_metric")).lower() == self.valid_metric:
+            self.cur_step = state["cur_step"]
+            self.best_valid_score = state["best_valid_score"]
+        else:
+            self.logger.warning(f"{path} was validated by another metric, so its best score does not count here")
+        self.loaded_provenance = dict(state.get("provenance") or {})
         self.logger.info(f"Checkpoint loaded. Resume training from epoch {self.start_epoch}")
 
     def evaluate_best(

@@ -18,7 +18,7 @@ import pandas as pd
 import scipy.sparse as sp
 import torch
 
-from utils.recbole_port import checkpoints, clusters, kgat_graph, loss_parts
+from utils.recbole_port import checkpoints, clusters, kgat_graph, loss_parts, metric_data
 
 
 @dataclass(frozen=True)
@@ -203,4 +203,9 @@ GAPS: tuple[Gap, ...] = (
     Gap("faiss", "NCL: clusters with faiss, and asks it for a GPU", clusters.replace_faiss),
     Gap("dgl", "KGAT: builds its graph with dgl, which has no wheel for today's torch", kgat_graph.replace_dgl),
     Gap("loss_parts", "RecVAE, KGAT, MKR: their trainers cannot add up a loss of parts", loss_parts.accept_parts),
+    Gap(
+        "metric_data",
+        "all models: ItemCoverage, AveragePopularity, GiniIndex and TailPercentage cannot be measured",
+        metric_data.keep_counts,
+    ),
 )

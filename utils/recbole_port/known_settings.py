@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from utils.scenario.source import parse_value
 
@@ -58,6 +58,11 @@ REFUSED = {
     "neg_sampling": "RecBole no longer reads it; use train_neg_sample_args",
     "training_neg_sample_num": "RecBole no longer reads it; use train_neg_sample_args",
 }
+_TRANSFORMS = "transform.py"
+# Files of RecBole's data folder that only some families use.
+_DATA_OF = {_TRANSFORMS: {"sequential", "own"}, "decisiontree_dataset.py": {"exlib", "own"}}
+# The device, which RecBole's trainer looks up once more.
+_WITH_DATA = frozenset({"use_gpu", "gpu_id"})
 _TYPES = {
     "general_recommender": "general",
     "sequential_recommender": "sequential",
@@ -256,29 +261,82 @@ def _general_settings(model: str) -> frozenset[str]:
             names.update(str(element.value) for element in node.elts if isinstance(element, ast.Constant))
     for folder in ("config", "data", "evaluator", "sampler", "utils"):
         for file in (root / folder).rglob("*.py"):
-            names |= _reads(file.read_text("utf-8"))
-    # A base class, layer or trainer of another family is not part of this run.
+            names |= _reads(file.read_text("utf-8")) if file.name not in _DATA_OF else set()
+    # A base class, layer, dataset or trainer of another family is not part of this run.
     family = models()[model].kind if model in models() else "own"
     if model in models() and models()[model].family == "own":
         family = "own"
+    for name, families in _DATA_OF.items():
+        if family in families:
+            (file,) = (root / "data").rglob(name)
+            names |= _reads(file.read_text("utf-8"))
     if family in {"context", "exlib", "own"}:
         names |= _reads((root / "model" / "layers.py").read_text("utf-8"))
     for base, section in _classes(root / "model" / "abstract_recommender.py", "Recommender"):
         of_family = base.lower() == family or (base, family) == ("Context", "exlib") or family == "own"
         if of_family or base not in {"General", "Sequential", "Knowledge", "Context"}:
             names |= _reads(section)
-    for owner, section in _classes(root / "trainer" / "trainer.py", "Trainer"):
+    return frozenset(names | _read_by_its_trainer(model)) - COMPUTED
+
+
+@lru_cache(maxsize=128)
+def _read_by_its_trainer(model: str) -> frozenset[str]:
+    names: set[str] = set()
+    for owner, section in _classes(_root() / "trainer" / "trainer.py", "Trainer"):
         if owner == model or owner not in models():
             names |= _reads(section)
-    return frozenset(names) - COMPUTED
+    # Only compared there with weight_decay, for a warning; who uses it is a model.
+    return frozenset(names - {"reg_weight"})
+
+
+def read_first_by(model: str, setting: str, transform: str | None) -> Literal["data", "model", "trainer"]:
+    """Which part of RecBole is the first to read a setting of this model: its data, the model, or its trainer.
+
+    transform: the setting of that name; loaders read what their transform needs.
+    """
+    known = model in models()
+    if setting in _data_settings(transform) or setting in _WITH_DATA:
+        return "data"
+    if setting == "loss_type" and known and not fixes_input_type(model):
+        # It tells the loaders whether to draw pairs.
+        return "data"
+    if known and setting in _read_in_code_of(model):
+        return "model"
+    if setting in _read_by_its_trainer(model) or setting in _evaluation_settings():
+        return "trainer"
+    return "data" if setting in defaults(None) else "model"
+
+
+@lru_cache(maxsize=16)
+def _data_settings(transform: str | None) -> frozenset[str]:
+    """What datasets, samplers and loaders read."""
+    names: set[str] = set()
+    for folder in ("data", "sampler"):
+        for file in (_root() / folder).rglob("*.py"):
+            names |= _reads(file.read_text("utf-8")) if file.name != _TRANSFORMS else set()
+    file = _root() / "data" / _TRANSFORMS
+    chosen = dict(re.findall(r'"(\w+)": (\w+),', file.read_text("utf-8"))).get(transform)
+    for name, section in _classes(file, ""):
+        if name.startswith(f"{chosen}:"):
+            names |= _reads(section)
+    return frozenset(names)
+
+
+@lru_cache(maxsize=1)
+def _evaluation_settings() -> frozenset[str]:
+    """What the parts of a trainer read: metrics, collector, loggers."""
+    files = [*(_root() / "evaluator").rglob("*.py"), _root() / "utils" / "wandblogger.py"]
+    return frozenset().union(*(_reads(file.read_text("utf-8")) for file in files))
 
 
 @lru_cache(maxsize=256)
 def _read_by_model(name: str) -> frozenset[str]:
-    names = set(own_defaults(name))
-    for source in _sources(models()[name]):
-        names |= _reads(source)
-    return frozenset(names) - COMPUTED
+    return (frozenset(own_defaults(name)) | _read_in_code_of(name)) - COMPUTED
+
+
+@lru_cache(maxsize=256)
+def _read_in_code_of(name: str) -> frozenset[str]:
+    return frozenset().union(*(_reads(source) for source in _sources(models()[name])))
 
 
 @lru_cache(maxsize=256)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import torch
 
 from utils.data.atomic import read_atomic
+from utils.data.file_tokens import FileTokens, read_file_tokens
 from utils.data.profile_texts import fingerprint
 from utils.recbole_port.session import Data
 
@@ -38,12 +40,38 @@ def train_fingerprint(config: Any, data: Data) -> str:
     return fingerprint(pairs[config["USER_ID_FIELD"]], pairs[config["ITEM_ID_FIELD"]])
 
 
+def ids_fingerprint(config: Any, data: Data) -> str:
+    """A hash of which user and item each row stands for; weights of another order belong to others."""
+    digest = hashlib.sha256()
+    for field in (config["USER_ID_FIELD"], config["ITEM_ID_FIELD"]):
+        digest.update("\n".join(map(str, data.dataset.field2id_token[field])).encode() + b"\0")
+    return digest.hexdigest()[:16]
+
+
 def file_interactions(config: Any) -> pd.DataFrame:
     """All rows of the `.inter` file (of all its benchmark parts), as text."""
-    folder, parts = Path(config["data_path"]), config["benchmark_filename"]
-    names = [f"{config['dataset']}.{part}.inter" for part in parts] if parts else [f"{config['dataset']}.inter"]
-    read = [read_atomic(folder / name, config["field_separator"], config["encoding"] or "utf-8") for name in names]
+    read = [read_atomic(path, config["field_separator"], _encoding(config)) for path in _inter_paths(config)]
     return pd.concat(read, ignore_index=True)
+
+
+def file_tokens(config: Any, side: Literal["users", "items"]) -> FileTokens:
+    """The tokens of users or items in the dataset's files, before any filter."""
+    suffix, field = ("user", config["USER_ID_FIELD"]) if side == "users" else ("item", config["ITEM_ID_FIELD"])
+    described = _path(config, suffix)
+    return read_file_tokens(_inter_paths(config), described, field, config["field_separator"], _encoding(config))
+
+
+def _inter_paths(config: Any) -> list[Path]:
+    parts = config["benchmark_filename"]
+    return [_path(config, f"{part}.inter") for part in parts] if parts else [_path(config, "inter")]
+
+
+def _path(config: Any, suffix: str) -> Path:
+    return Path(config["data_path"]) / f"{config['dataset']}.{suffix}"
+
+
+def _encoding(config: Any) -> str:
+    return config["encoding"] or "utf-8"
 
 
 def train_interactions(config: Any, data: Data) -> pd.DataFrame:

@@ -85,15 +85,23 @@ def fit(trainer: Any, train: Any, valid: Any, show_progress: bool, on_epoch: Cal
     return Fit(best_score, numbers(result or {}), best_epoch, watch.epochs)
 
 
+def best_so_far(trainer: Any) -> tuple[float | None, dict[str, float]]:
+    """(best valid score, its metrics) of a training that may have been cut short."""
+    score = float(trainer.best_valid_score)
+    return (score if math.isfinite(score) else None), numbers(trainer.best_valid_result or {})
+
+
 def best_model_file(trainer: Any) -> Path | None:
     """The checkpoint of the best epoch so far; None where this trainer has written none."""
     path = Path(trainer.saved_model_file)
     return path if path.is_file() else None
 
 
-def test(trainer: Any, data: Any, show_progress: bool) -> dict[str, float]:
+def test(trainer: Any, train: Any, data: Any, show_progress: bool) -> dict[str, float]:
     """Test metrics of the best model of this training, or of the model as it is where nothing was saved."""
     best = best_model_file(trainer) is not None
+    # Popularity and coverage are counted on the train data, which a loaded model's trainer has not seen.
+    trainer.eval_collector.data_collect(train)
     return numbers(trainer.evaluate(data, load_best_model=best, show_progress=show_progress) or {})
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
+from typing import Any
 
-from utils.commands.base import Command
+from utils.commands.base import Command, PlanView
 from utils.recbole_port import known_settings
+from utils.scenario.settings import effective
 
-# Read again at every use.
-_ANY_TIME = frozenset({"distil_loss_weight", "show_progress"})
+# Read again by each of these commands.
+_AT_EACH = {"distil_loss_weight": ("train",), "show_progress": ("train", "test_eval")}
 # Read once, before the first step.
 _AT_START = frozenset(
     [
@@ -26,53 +28,59 @@ _AT_START = frozenset(
         "add_train_shuffle",
     ]
 )
-# Read when the dataset is loaded, although RecBole's list of defaults does not have it.
-_BY_DATA = frozenset({"encoding"})
-# Read by RecBole's trainer when it is made.
-_BY_TRAINER = frozenset(
-    [
-        "epochs",
-        "learner",
-        "learning_rate",
-        "weight_decay",
-        "eval_step",
-        "stopping_step",
-        "clip_grad_norm",
-        "metrics",
-        "topk",
-        "valid_metric",
-        "metric_decimal_place",
-        "loss_decimal_place",
-        "enable_amp",
-        "enable_scaler",
-        "log_wandb",
-        "wandb_project",
-        "tail_ratio",
-    ]
-)
 
 
-def why_too_late(setting: str, earlier: Sequence[Command], later: Sequence[Command]) -> str | None:
-    """Why a `set_config` between these commands cannot change a setting any more; None when it can."""
-    if setting in _ANY_TIME:
-        return None
+def why_too_late(setting: str, view: PlanView) -> str | None:
+    """Why a `set_config` at this place cannot change a setting any more; None when it can."""
+    if setting in _AT_EACH:
+        return None if _follows(view, _AT_EACH[setting]) else _never(setting, " or ".join(map(repr, _AT_EACH[setting])))
     if setting in _AT_START:
         return f"{setting} is read before the first step; put it among the settings"
-    if setting in _BY_TRAINER:
-        return _read_by("init_trainer", {"train", "test_eval"}, setting, earlier, later)
-    if setting in _BY_DATA or setting in known_settings.defaults(None):
-        loads = next((command.name for command in earlier if "data" in command.needs), None)
-        return None if loads is None else f"{setting} comes too late: '{loads}' has loaded the dataset already"
-    return _read_by("init_model", {"init_trainer", "wrap_model", "train"}, setting, earlier, later)
+    values = effective(dict(view.settings))
+    transform = values.get("transform")
+    reader = known_settings.read_first_by(
+        str(values.get("model")), setting, transform if isinstance(transform, str) else None
+    )
+    if reader == "data":
+        return _read_by_data(setting, view)
+    if reader == "trainer":
+        return _read_by("init_trainer", {"train", "test_eval"}, setting, view)
+    return _read_by("init_model", {"init_trainer", "wrap_model", "train"}, setting, view)
 
 
-def _read_by(
-    reader: str, users: set[str], setting: str, earlier: Sequence[Command], later: Sequence[Command]
-) -> str | None:
+def _read_by_data(setting: str, view: PlanView) -> str | None:
+    loads = next((command.name for command in view.earlier if _loads_data(command)), None)
+    if loads_at_start(view.settings):
+        loads = "preprocess_random"
+    if loads is not None:
+        return f"{setting} comes too late: '{loads}' has loaded the dataset already"
+    drawn = setting == "seed" and _follows(view, ("reduce_dim",))
+    return None if drawn or any(map(_loads_data, view.later)) else _never(setting, "'init_model'")
+
+
+def loads_at_start(settings: Mapping[str, Any]) -> bool:
+    """Whether the dataset is loaded before the first step, for `preprocess_random`."""
+    section = (settings.get("llm_config") or {}).get("preprocess_random") or {}
+    return bool(section.get("random"))
+
+
+def _loads_data(command: Command) -> bool:
+    return "data" in command.needs
+
+
+def _follows(view: PlanView, names: Collection[str]) -> bool:
+    return any(command.name in names for command in view.later)
+
+
+def _never(setting: str, reader: str) -> str:
+    return f"{setting} would never be read: no {reader} follows"
+
+
+def _read_by(reader: str, users: set[str], setting: str, view: PlanView) -> str | None:
     """None when `reader` comes before any of the commands that use what it makes."""
-    following = next((command.name for command in later if command.name in {reader, *users}), None)
+    following = next((command.name for command in view.later if command.name in {reader, *users}), None)
     if following == reader:
         return None
-    if any(command.name == reader for command in earlier):
+    if any(command.name == reader for command in view.earlier):
         return f"{setting} comes too late: '{reader}' has read it already; put set_config before '{reader}'"
-    return f"{setting} would never be read: no '{reader}' follows"
+    return _never(setting, f"'{reader}'")

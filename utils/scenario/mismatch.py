@@ -76,6 +76,8 @@ def in_words(schemas: Iterable[Schema]) -> str:
 
 def _words(schema: Schema) -> str:
     kind = schema.get("type")
+    if "accepted" in schema:
+        return str(schema["accepted"])
     if "enum" in schema or "const" in schema:
         choices = [repr(choice) for choice in schema.get("enum", [schema.get("const")]) if choice is not None]
         return _one_of(choices)

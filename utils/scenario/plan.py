@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ _SLOT_NAMES = {
     "wrapper": "a wrapped model",
     "trainer": "a trainer",
     "trained": "a trained model",
+    "untrained": "a trainer that has not trained yet",
 }
 
 
@@ -58,26 +60,37 @@ def build(
     if str(settings.get("model")).isidentifier():
         # Whether a loss exists can be told without a model of that name.
         wrong -= {"model"}
-    _check_commands(source, _Sound(settings, wrong), draft, vector_files)
+    _check_commands(source, Sound(settings, wrong), draft, vector_files)
     if draft.problems or source.problems:
         raise ScenarioError([*source.problems, *_not_said_yet(source, draft.problems)])
     return Plan(source, settings, tuple(draft.steps))
 
 
-class _Sound(dict[str, Any]):
-    """The settings that are right by themselves; knows whether anyone has asked for one that is not.
+class _Wrong(Exception):
+    """A command has asked for a setting that is wrong by itself."""
 
-    What a command complains of after that may only follow from what is said already.
+
+class Sound(Mapping[str, Any]):
+    """The settings that are right by themselves.
+
+    Asking for another one ends a command's check: what it complained of after that might only follow from what is
+    said already.
     """
 
-    def __init__(self, settings: Mapping[str, Any], wrong: set[str]) -> None:
-        super().__init__({name: value for name, value in settings.items() if name not in wrong})
-        self.wrong = wrong
-        self.misled = False
+    def __init__(self, settings: Mapping[str, Any], wrong: Collection[str]) -> None:
+        self._right = {name: value for name, value in settings.items() if name not in wrong}
+        self._wrong = wrong
 
-    def get(self, name: str, default: Any = None) -> Any:
-        self.misled = self.misled or name in self.wrong
-        return super().get(name, default)
+    def __getitem__(self, name: str) -> Any:
+        if name in self._wrong:
+            raise _Wrong(name)
+        return self._right[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._right)
+
+    def __len__(self) -> int:
+        return len(self._right)
 
 
 def _not_said_yet(source: ScenarioFile, problems: Sequence[Problem]) -> list[Problem]:
@@ -93,10 +106,13 @@ def _check_order(source: ScenarioFile, draft: Draft) -> None:
     for written in draft.written:
         if written.command is None:
             continue
+        missing: set[str] = set()
         for slot in sorted(written.command.needs - have):
             if slot not in givers:
                 continue
-            if written.step is not None:
+            # One command may give several things (a trainer, and that it has not trained); it is asked for once.
+            if written.step is not None and givers[slot] not in missing:
+                missing.add(givers[slot])
                 what = _SLOT_NAMES.get(slot, slot)
                 message = f"{written.command.name} needs {what}; put '{givers[slot]}' before it"
                 draft.problems.append(source.problem(written.name_path, message, written.at_key))
@@ -105,10 +121,10 @@ def _check_order(source: ScenarioFile, draft: Draft) -> None:
         have = (have - written.command.drops) | written.command.gives
 
 
-def _check_commands(source: ScenarioFile, settings: _Sound, draft: Draft, vector_files: set[Path]) -> None:
+def _check_commands(source: ScenarioFile, settings: Sound, draft: Draft, vector_files: set[Path]) -> None:
     """Each command's own check, in order, with the vector files that exist by then."""
-    folder = vectors_dir(settings)
-    vector_files.update(_preprocessed(settings, folder))
+    folder = vectors_dir(dict(settings))
+    vector_files.update(_preprocessed(dict(settings), folder))
     for index, written in enumerate(draft.written):
         if written.step is None:
             continue
@@ -119,17 +135,18 @@ def _check_commands(source: ScenarioFile, settings: _Sound, draft: Draft, vector
             frozenset(vector_files),
             folder,
         )
-        settings.misled = False
-        said = set()
-        for complaint in written.step.command.check(view):
-            if settings.misled:
-                break
-            if complaint.path in said:
-                continue
-            said.add(complaint.path)
-            message = f"{written.step.named(complaint.path)}: {complaint.message}"
-            draft.problems.append(source.problem(written.step.locate(complaint.path), message))
+        with suppress(_Wrong):
+            _check_step(source, written.step, view, draft)
         vector_files.update(folder / name for name in written.step.command.vector_files_written())
+
+
+def _check_step(source: ScenarioFile, step: Step, view: PlanView, draft: Draft) -> None:
+    said = set()
+    for complaint in step.command.check(view):
+        if complaint.path not in said:
+            said.add(complaint.path)
+            message = f"{step.named(complaint.path)}: {complaint.message}"
+            draft.problems.append(source.problem(step.locate(complaint.path), message))
 
 
 def _commands(written: Sequence[Written]) -> list[Command]:

@@ -16,7 +16,7 @@ _METRICS = {metric.lower(): metric for metric in (*RANKING_METRICS, *VALUE_METRI
 # Measured once, not for each k.
 _WITHOUT_K = {"GAUC", *VALUE_METRICS}
 # A smaller one is a better one.
-_SMALLER = {"rmse", "mae", "logloss"}
+_SMALLER = {"rmse", "mae", "logloss", "averagepopularity", "giniindex"}
 
 
 def find_misfits(values: Values, given: Values) -> Iterator[Finding]:

@@ -14,6 +14,8 @@ from pydantic import (
     PositiveInt,
 )
 
+from utils.scenario.vector_names import ProfileFileName, VectorFileName
+
 Weight = Annotated[float, Field(ge=0, le=1)]
 # The examples stand in error messages and in editors.
 Interval = Annotated[
@@ -43,8 +45,8 @@ class Section(BaseModel):
 class PreprocessFromJson(Section):
     """Make a vector file out of a profile JSON (a list of {id, description, embedding, ...})."""
 
-    from_: str = Field(alias="from", description="Profile JSON under the vectors folder.")
-    to: str = Field(description="Vector file to write there.")
+    from_: ProfileFileName = Field(alias="from", description="Profile JSON under the vectors folder.")
+    to: VectorFileName = Field(description="Vector file to write there.")
     by: str | None = Field(None, description="LLM-KT's name of an alignment; rows are aligned by token here.")
 
 
@@ -53,16 +55,20 @@ class PreprocessRandom(Section):
 
     random: bool = Field(False, description="Whether to make them.")
     embedding_size: PositiveInt = 64
-    random_users_emb_file: str = "user_random.pt"
-    random_items_emb_file: str = "item_random.pt"
+    random_users_emb_file: VectorFileName = "user_random.pt"
+    random_items_emb_file: VectorFileName = "item_random.pt"
 
 
 class LlmConfig(Section):
     """Where vectors of users and items come from."""
 
     embeddings_path: str = Field("datasets/llm_embeddings", description="Folder with one folder per dataset.")
-    default_users_emb_file: str | None = Field(None, description="Used when wrap_model names no users_emb_file.")
-    default_items_emb_file: str | None = Field(None, description="Used when wrap_model names no items_emb_file.")
+    default_users_emb_file: VectorFileName | None = Field(
+        None, description="Used when wrap_model names no users_emb_file."
+    )
+    default_items_emb_file: VectorFileName | None = Field(
+        None, description="Used when wrap_model names no items_emb_file."
+    )
     use_user_emb: bool = True
     use_item_emb: bool = False
     users_start_with_1: bool = Field(True, description="Row 0 of a bare matrix belongs to the user with token '1'.")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from models.llm.text_encoder import EncoderError, encode, locate
-from tests.workspace import ITEMS, TRAIN, USERS, Run, Workspace
+from tests.workspace import ITEMS, TRAIN, USERS, Run, Workspace, metrics
 from utils.data.atomic import read_atomic
 from utils.data.embeddings import read_vectors
 
@@ -84,7 +84,7 @@ def test_encoding_changes_no_result(encoded: Run, workspace: Workspace) -> None:
     plain = workspace.run(TRAIN, "plain", eval_args=RANDOM_SPLIT)
     after = workspace.run([ENCODE, *TRAIN], "after", eval_args=RANDOM_SPLIT)
     assert after.record.stages["0"]["best_val_res"] == plain.record.stages["0"]["best_val_res"]
-    assert after.record.test_metrics() == plain.record.test_metrics()
+    assert metrics(after.record) == metrics(plain.record)
 
 
 def test_only_items_that_were_liked_are_in_a_users_text(workspace: Workspace) -> None:

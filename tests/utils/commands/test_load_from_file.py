@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.workspace import TRAIN, Run, Workspace
+from tests.workspace import TRAIN, Run, Workspace, metrics, transferred
 
 RESUME = ["init_model", "init_trainer", {"load_from_file": "first.pth"}]
 
@@ -37,7 +37,7 @@ def test_the_file_that_was_read_is_not_written(first: Run, workspace: Workspace)
 
 def test_a_loaded_model_can_be_tested_at_once(first: Run, workspace: Workspace) -> None:
     run = workspace.run([*RESUME, "test_eval"], "tested")
-    assert run.record.test_metrics() == first.record.test_metrics()
+    assert metrics(run.record) == metrics(first.record)
 
 
 def test_where_nothing_got_better_the_loaded_model_is_the_best(first: Run, workspace: Workspace) -> None:
@@ -50,7 +50,7 @@ def test_where_nothing_got_better_the_loaded_model_is_the_best(first: Run, works
     run = workspace.run(steps, "worse", epochs=4)
     stage = run.record.stages["0"]
     assert (stage["best_val_score"], stage["best_epoch"], len(stage["epochs"])) == (1.0, 1, 2)
-    assert run.record.test_metrics() == first.record.test_metrics()
+    assert metrics(run.record) == metrics(first.record)
 
 
 def test_with_no_epoch_left_the_loaded_model_is_kept_as_it_is(first: Run, workspace: Workspace) -> None:
@@ -58,7 +58,7 @@ def test_with_no_epoch_left_the_loaded_model_is_kept_as_it_is(first: Run, worksp
     stage = run.record.stages["0"]
     assert (stage["epochs"], stage["best_epoch"]) == ([], 1)
     assert stage["best_val_score"] == first.record.stages["0"]["best_val_score"]
-    assert run.record.test_metrics() == first.record.test_metrics()
+    assert metrics(run.record) == metrics(first.record)
     assert torch.load(run.dir / "model.pth", weights_only=True)["epoch"] == 1
 
 
@@ -97,4 +97,57 @@ def test_a_checkpoint_with_code_is_refused_and_the_code_not_run(first: Run, work
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half a file"])
 def test_what_is_no_checkpoint_is_refused(content: bytes, workspace: Workspace) -> None:
     (workspace.folder / "broken.pth").write_bytes(content)
-    assert _refused(workspace, "broken.pth").startswith("broken.pth is no ")
+    assert _refused(workspace, "broken.pth") == "broken.pth is not a torch file"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        # The weights fit and the users and items are the same: only the record of the split tells.
+        (
+            {"eval_args": {"split": {"RS": [0.8, 0.1, 0.1]}, "order": "RO", "group_by": "user", "mode": "full"}},
+            "first.pth: it was trained on another train part than this run's, which may hold this run's test items; "
+            "nothing was loaded",
+        ),
+        (
+            {"item_inter_num_interval": "[11,inf)"},
+            "first.pth: its rows stand for other users and items than this run's; nothing was loaded",
+        ),
+    ],
+)
+def test_a_checkpoint_from_other_data_is_refused(
+    settings: dict[str, Any], said: str, first: Run, workspace: Workspace
+) -> None:
+    assert _refused(workspace, "first.pth", **settings) == said
+
+
+def test_a_checkpoint_of_another_shape_that_fits_is_refused(workspace: Workspace) -> None:
+    lightgcn = {"model": "LightGCN", "embedding_size": 8, "epochs": 1}
+    run = workspace.run(TRAIN, "two_layers", **lightgcn)
+    (workspace.folder / "two.pth").write_bytes((run.dir / "model.pth").read_bytes())
+    said = _refused(workspace, "two.pth", n_layers=3, **lightgcn)
+    assert said == "two.pth: n_layers is 2 there and 3 here; nothing was loaded"
+
+
+def test_the_scenarios_learning_rate_holds_after_loading(first: Run, workspace: Workspace) -> None:
+    # A step of (nearly) nothing leaves the weights where they were.
+    run = workspace.run([*RESUME, "train"], "still", epochs=3, learning_rate=1e-12)
+    before = torch.load(workspace.folder / "first.pth", weights_only=True)["state_dict"]
+    after = torch.load(run.dir / "model.pth", weights_only=True)["state_dict"]
+    torch.testing.assert_close(after["user_embedding.weight"], before["user_embedding.weight"], rtol=0, atol=1e-9)
+
+
+def test_a_best_score_by_another_metric_does_not_count(first: Run, workspace: Workspace) -> None:
+    run = workspace.run([*RESUME, "train"], "other_metric", epochs=3, valid_metric="Recall@5")
+    stage = run.record.stages["0"]
+    assert stage["best_val_score"] == stage["epochs"][0]["valid"]["recall@5"]
+
+
+def test_a_loaded_transfer_is_not_taken_for_a_plain_run(workspace: Workspace) -> None:
+    workspace.save_vectors("u.pt", [f"u{number}" for number in range(1, 31)])
+    wrap = [{"wrap_model": {"distil_loss": "mse", "users_emb_file": "u.pt"}}, {"set_outputs": ["user_embedding"]}]
+    run = workspace.run([TRAIN[0], *wrap, *TRAIN[1:]], "knowing", epochs=1)
+    (workspace.folder / "knowing.pth").write_bytes((run.dir / "model.pth").read_bytes())
+    loaded = workspace.run([*RESUME[:2], {"load_from_file": "knowing.pth"}, "test_eval"], "loaded")
+    assert loaded.record.stages["0"]["loaded_from"]["path"] == "knowing.pth"
+    assert transferred(loaded.record)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from tests.workspace import SASREC, TRAIN, USERS, Run, Workspace
+from tests.workspace import SASREC, TRAIN, USERS, Run, Workspace, metrics, standing_in, transferred
+from utils.scenario import plan, source
+from utils.scenario.errors import ScenarioError
 
 
 def _weights(run: Run, name: str = "model.pth") -> dict[str, torch.Tensor]:
@@ -65,7 +68,7 @@ def test_the_same_seed_gives_the_same_run_whatever_stands_between(plain: Run, wo
     ]
     other = workspace.run(steps, "between")
     assert _losses(other) == _losses(plain)
-    assert other.record.test_metrics() == plain.record.test_metrics()
+    assert metrics(other.record) == metrics(plain.record)
     for name, weight in _weights(plain).items():
         assert torch.equal(weight, _weights(other)[name])
 
@@ -86,7 +89,7 @@ def test_layers_frozen_after_a_training_stay_where_they_are(workspace: Workspace
     first, second = _weights(run, "model.pth"), _weights(run, "model-2.pth")
     assert torch.equal(first["item_embedding.weight"], second["item_embedding.weight"])
     assert not torch.equal(first["user_embedding.weight"], second["user_embedding.weight"])
-    assert run.record.stages["0"]["set_trainable"] == [[["item_embedding"], False]]
+    assert run.record.stages["0-2"]["set_trainable"] == [[["item_embedding"], False]]
 
 
 def test_set_config_takes_effect_before_init_trainer(workspace: Workspace) -> None:
@@ -102,7 +105,7 @@ def test_set_config_before_the_data_is_what_the_record_says(workspace: Workspace
     run = workspace.run([{"set_config": {"seed": 99}}, *TRAIN], "seeded", epochs=1)
     other = workspace.run(TRAIN, "seeded_at_once", epochs=1, seed=99)
     assert run.record.settings["seed"] == other.record.settings["seed"] == 99
-    assert run.record.test_metrics() == other.record.test_metrics()
+    assert metrics(run.record) == metrics(other.record)
     assert _losses(run) == _losses(other)
 
 
@@ -110,7 +113,7 @@ def test_the_protocol_is_that_of_the_trainer(workspace: Workspace) -> None:
     steps = ["init_model", {"set_config": {"topk": [3], "valid_metric": "Recall@3"}}, *TRAIN[1:]]
     run = workspace.run(steps, "protocol", epochs=1)
     assert (run.record.protocol["topk"], run.record.protocol["valid_metric"]) == ([3], "Recall@3")
-    assert list(run.record.test_metrics()) == ["recall@3", "ndcg@3"]
+    assert list(metrics(run.record)) == ["recall@3", "ndcg@3"]
 
 
 def test_the_loss_weight_can_change_while_it_runs(workspace: Workspace) -> None:
@@ -173,17 +176,44 @@ def test_a_part_is_smaller_than_the_whole(workspace: Workspace) -> None:
     assert _losses(whole)[0][0] == pytest.approx(3 * 0.693, abs=0.1)
 
 
-def test_a_second_training_does_not_inherit_the_first_ones_results(workspace: Workspace) -> None:
+def test_a_second_training_opens_a_stage_of_its_own(workspace: Workspace) -> None:
     run = workspace.run([*TRAIN, "init_trainer", "train"], "again", epochs=1)
-    assert run.record.stages["0"]["best_test_res"] is None
-    assert run.record.test_metrics() == {}
+    first, second = run.record.stages["0"], run.record.stages["0-2"]
+    assert first["best_test_res"] == metrics(run.record)
+    assert second["best_test_res"] is None
+    assert (first["lineage"], second["lineage"]) == (["0"], ["0", "0-2"])
+    # test_eval has put the best epoch's weights into the model, and the second training goes on from them.
+    assert (first["starts_from"], second["starts_from"]) == ("init_model", "the best epoch of stage 0")
+
+
+def test_a_trainer_trains_once(workspace: Workspace) -> None:
+    path = workspace.write([*TRAIN, "train"], "twice")
+    with standing_in(workspace.folder), pytest.raises(ScenarioError) as caught:
+        plan.build(source.read(Path(path.name)))
+    message = "train needs a trainer that has not trained yet; put 'init_trainer' before it"
+    assert [problem.message for problem in caught.value.problems] == [message]
+
+
+def test_a_weight_of_zero_is_no_transfer(workspace: Workspace) -> None:
+    workspace.save_vectors("u.pt", USERS)
+    wrap = [{"wrap_model": {"distil_loss": "mse", "users_emb_file": "u.pt"}}, {"set_outputs": ["user_embedding"]}]
+    run = workspace.run([TRAIN[0], *wrap, *TRAIN[1:]], "weightless", epochs=1, distil_loss_weight=0)
+    assert run.record.stages["0"]["transferred"] is False
+    assert not transferred(run.record)
+
+
+def test_a_loss_without_outputs_is_said_to_be_unused(workspace: Workspace) -> None:
+    workspace.save_vectors("u.pt", USERS)
+    wrap = {"wrap_model": {"distil_loss": "mse", "users_emb_file": "u.pt"}}
+    run = workspace.run([TRAIN[0], wrap, *TRAIN[1:]], "unused", epochs=1)
+    assert "wrap_model's loss was not used: no set_outputs" in run.console.text
 
 
 def test_save_false_keeps_numbers_and_no_models(workspace: Workspace) -> None:
     run = workspace.run(TRAIN, "unsaved", save=False, epochs=1)
     assert sorted(file.name for file in run.dir.iterdir()) == ["record.json", "resolved.yaml"]
     assert run.record.stages["0"]["bestmodel_file"] is None
-    assert set(run.record.test_metrics()) == {"recall@5", "ndcg@5"}
+    assert set(metrics(run.record)) == {"recall@5", "ndcg@5"}
 
 
 @pytest.mark.parametrize(
@@ -198,7 +228,7 @@ def test_without_validation_there_is_a_test_all_the_same(settings: dict[str, Any
     run = workspace.run(TRAIN, "unvalidated", **settings)
     assert run.record.status == "done"
     assert run.record.stages["0"]["best_val_score"] is None
-    assert set(run.record.test_metrics()) == {"recall@5", "ndcg@5"}
+    assert set(metrics(run.record)) == {"recall@5", "ndcg@5"}
     assert "epochs, not validated" in run.console.text
 
 
@@ -231,4 +261,4 @@ def test_a_pretraining_counts_as_a_training(workspace: Workspace) -> None:
 def test_every_kind_of_model_trains(settings: dict[str, Any], workspace: Workspace) -> None:
     run = workspace.run(TRAIN, "kinds", **settings)
     assert run.record.status == "done", run.console.text
-    assert set(run.record.test_metrics()) == {"recall@5", "ndcg@5"}
+    assert set(metrics(run.record)) == {"recall@5", "ndcg@5"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.workspace import ITEMS, USERS, Run, Workspace
+from tests.workspace import ITEMS, USERS, Run, Workspace, transferred
 
 WRAP: dict[str, Any] = {"wrap_model": {"distil_loss": "mse", "users_emb_file": "u.pt"}}
 END = ["init_trainer", "train", "test_eval"]
@@ -38,7 +38,7 @@ def test_a_transfer_has_two_losses_and_its_names_in_the_record(workspace: Worksp
     assert [len(epoch["losses"]) for epoch in stage["epochs"]] == [2, 2]
     names = ("loss_name", "users_emb", "items_emb", "particular", "transferred", "set_outputs")
     assert [stage[name] for name in names] == ["mse", "u.pt", None, False, True, ["user_embedding"]]
-    assert run.record.transfers
+    assert transferred(run.record)
     assert "        mse, vectors for 30 of 30 users" in run.console.lines
     assert "        layer 2, user_embedding" in run.console.lines
 
@@ -62,7 +62,7 @@ def test_vectors_of_some_users_are_enough(workspace: Workspace) -> None:
 def test_removed_outputs_leave_the_plain_loss(workspace: Workspace) -> None:
     run = workspace.run(["init_model", WRAP, {"set_outputs": ["user_embedding"]}, "remove_outputs", *END], "removed")
     assert run.facts("remove_outputs") == {"removed": 1}
-    assert not run.record.transfers
+    assert not transferred(run.record)
     assert [len(epoch["losses"]) for epoch in run.record.stages["0"]["epochs"]] == [1, 1]
 
 

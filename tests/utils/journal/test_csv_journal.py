@@ -48,14 +48,15 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def test_a_row_has_the_columns_of_llm_kt() -> None:
-    row = row_of(_record(**{"0": {"loss_name": "rmse", "set_outputs": [9], "best_test_res": {"ndcg@5": 0.25}}}))
+    transfer = {"transferred": True, "distil_loss_weight": 0.3, "loss_name": "rmse", "set_outputs": [9]}
+    row = row_of(_record(**{"0": {**transfer, "best_test_res": {"ndcg@5": 0.25}}}))
     assert list(row) == RUN_COLUMNS + [f"train_0:{column}" for column in STAGE_COLUMNS]
     assert [row[name] for name in ("subdir", "config", "start date", "end time")] == [
         "quick", "01.yaml", "2024-10-02", "22:13:00",
     ]  # fmt: skip
     assert (row["user_num"], row["inter_num"], row["seed"]) == ("30", "600", "7")
     assert (row["threshold"], row["eval_split"]) == ('{"rating": 4}', '{"LS": "valid_and_test"}')
-    assert (row["eval_valid_mode"], row["eval_test_mode"], row["dist_loss_w"]) == ("full", "uni100", "0.5")
+    assert (row["eval_valid_mode"], row["eval_test_mode"], row["dist_loss_w"]) == ("full", "uni100", "0.3")
     assert (row["train_0:set_outputs"], row["train_0:best_test_res"]) == ("[9]", '{"ndcg@5": 0.25}')
     assert row["user_filter"] == row["error"] == row["train_0:users_emb"] == ""
 

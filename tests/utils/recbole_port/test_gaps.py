@@ -154,6 +154,15 @@ def _loss_parts(folder: Path) -> None:
     assert trainer._train_epoch(train, 1)[1] == len(train) == 1
 
 
+def _metric_data(folder: Path) -> None:
+    settings = {"embedding_size": 8, "metrics": ["ItemCoverage", "AveragePopularity"], "topk": 5}
+    trainer, _, (train, valid, test) = _build(folder, "BPR", valid_metric="ItemCoverage@5", **settings)
+    trainer.fit(train, valid, saved=False)
+    popularity = train.dataset.item_counter
+    measured = trainer.evaluate(test, load_best_model=False)["averagepopularity@5"]
+    assert min(popularity.values()) <= measured <= max(popularity.values())
+
+
 # What each gap does while it is open: a reproducer, and words of the error that it ends in.
 REPRODUCERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "numpy_aliases": (_numpy_aliases, "has no attribute 'float'"),
@@ -168,6 +177,7 @@ REPRODUCERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "faiss": (_faiss, "No module named 'faiss'"),
     "dgl": (_dgl, "No module named 'dgl'"),
     "loss_parts": (_loss_parts, "'float' and 'tuple'"),
+    "metric_data": (_metric_data, "object has no attribute 'cpu'"),
 }
 
 
@@ -480,6 +490,14 @@ def test_ncl_refuses_more_clusters_than_points() -> None:
 def test_loss_parts_are_taken_out_of_each_other() -> None:
     assert loss_parts.parts_of(1.5) == (1.5,)
     assert loss_parts.parts_of(((1.0, 2.0), 3.0)) == (1.0, 2.0, 3.0)
+
+
+def test_a_loader_of_a_knowledge_graph_gives_its_counts_as_well(tmp_path: Path) -> None:
+    gaps.close_gaps()
+    settings = {"embedding_size": 8, "kg_embedding_size": 8, "metrics": ["GiniIndex"], "topk": 5}
+    trainer, _, (train, valid, _) = _build(tmp_path, "CKE", valid_metric="GiniIndex@5", **settings)
+    _, result = trainer.fit(train, valid, saved=False)
+    assert 0 <= result["giniindex@5"] <= 1
 
 
 if __name__ == "__main__":

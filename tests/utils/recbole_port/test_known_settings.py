@@ -126,3 +126,51 @@ def test_a_model_of_ours_has_the_family_of_its_base_class(tmp_path):
     ]:
         (tmp_path / "mine.py").write_text(text, "utf-8")
         assert known_settings._kind_of(tmp_path / "mine.py", known) == kind
+
+
+@pytest.mark.parametrize(
+    ("model", "setting", "transform", "reader"),
+    [
+        ("XGBoost", "token_num_threshold", None, "data"),
+        ("NeuMF", "encoding", None, "data"),
+        ("NeuMF", "alias_of_user_id", None, "data"),
+        ("NeuMF", "use_gpu", None, "data"),
+        ("BERT4Rec", "mask_ratio", "mask_itemseq", "data"),
+        ("BERT4Rec", "mask_ratio", None, "model"),
+        ("RecVAE", "beta", None, "model"),
+        ("RecVAE", "n_dec_epochs", None, "trainer"),
+        ("LightGCN", "reg_weight", None, "model"),
+        ("LightGCN", "require_pow", None, "model"),
+        ("BPR", "loss_type", None, "model"),
+        ("GRU4Rec", "loss_type", None, "data"),
+        ("NeuMF", "tail_ratio", None, "trainer"),
+        ("NeuMF", "wandb_project", None, "trainer"),
+        ("NeuMF", "weight_decay", None, "trainer"),
+        ("Nothing", "epochs", None, "trainer"),
+    ],
+)
+def test_it_tells_who_is_the_first_to_read_a_setting(model, setting, transform, reader):
+    assert known_settings.read_first_by(model, setting, transform) == reader
+
+
+def test_settings_of_the_trainer_are_those_that_recboles_trainer_reads():
+    names = known_settings.settings_of("BPR") - known_settings.COMPUTED
+    found = {name for name in names if known_settings.read_first_by("BPR", name, None) == "trainer"}
+    assert {
+        "epochs",
+        "learner",
+        "learning_rate",
+        "eval_step",
+        "stopping_step",
+        "clip_grad_norm",
+        "metrics",
+        "topk",
+    } <= found
+    assert {"valid_metric", "metric_decimal_place", "loss_decimal_place", "enable_amp", "enable_scaler"} <= found
+    assert not {"seed", "eval_args", "worker", "shuffle", "embedding_size"} & found
+
+
+def test_what_only_other_families_read_is_not_a_setting_of_a_model():
+    assert not {"eta", "mask_ratio", "token_num_threshold", "reg_weight"} & known_settings.settings_of("NeuMF")
+    assert {"eta", "beta"} <= known_settings.settings_of("SASRec")
+    assert "token_num_threshold" in known_settings.settings_of("XGBoost")

@@ -12,16 +12,21 @@ def late(problems, steps):
 @pytest.mark.parametrize(
     "steps",
     [
-        "init_model, init_trainer, train, set_config: {distil_loss_weight: 0.1}",
+        "init_model, init_trainer, train, set_config: {distil_loss_weight: 0.1}, init_trainer, train",
         "init_model, init_trainer, train, set_config: {show_progress: False}, test_eval",
         "init_model, set_config: {epochs: 5, learning_rate: 0.1, metrics: [MRR]}, init_trainer, train",
         "init_model, init_trainer, train, set_config: {epochs: 5}, init_trainer, train",
         "set_config: {eval_batch_size: 100, mf_embedding_size: 32}, init_model",
         # A second model reads the model's settings again.
         "init_model, set_config: {mf_embedding_size: 32}, init_model",
+        # It draws with the seed, but needs no dataset.
+        "set_config: {seed: 5}, reduce_dim: {file_in: in.pt, file_out: out.pt, dimension: 4}",
     ],
 )
-def test_a_setting_that_still_has_an_effect_is_accepted(problems, steps):
+def test_a_setting_that_still_has_an_effect_is_accepted(problems, steps, tmp_path):
+    vectors = tmp_path / "datasets" / "llm_embeddings" / "ml-100k"
+    vectors.mkdir(parents=True)
+    (vectors / "in.pt").touch()
     assert late(problems, steps) == []
 
 
@@ -76,6 +81,72 @@ def test_a_setting_that_nothing_reads_is_refused(problems):
     assert late(problems, "init_model, set_config: {epochs: 5}") == [
         "set_config: epochs would never be read: no 'init_trainer' follows"
     ]
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        (
+            "train, set_config: {distil_loss_weight: 0.1}, test_eval",
+            "distil_loss_weight would never be read: no 'train'",
+        ),
+        ("train, test_eval, set_config: {show_progress: False}", "show_progress would never be read: no 'train' or"),
+    ],
+)
+def test_a_setting_that_is_read_at_each_use_needs_one(problems, steps, message):
+    (said,) = late(problems, f"init_model, init_trainer, {steps}")
+    assert said.startswith(f"set_config: {message}")
+
+
+def test_a_setting_of_the_dataset_needs_someone_to_load_it(problems):
+    assert late(problems, "print: nothing, set_config: {eval_batch_size: 100}") == [
+        "set_config: eval_batch_size would never be read: no 'init_model' follows"
+    ]
+
+
+def test_what_loads_the_dataset_before_the_first_step_is_named(problems):
+    llm = "llm_config: {preprocess_random: {random: True}}\n"
+    steps = "scenario: [set_config: {seed: 5, mf_embedding_size: 32}, init_model]\n"
+    assert [message for _, _, message in problems(f"{NEUMF}{llm}{steps}")] == [
+        "set_config: seed comes too late: 'preprocess_random' has loaded the dataset already"
+    ]
+    assert problems(f"{NEUMF}{llm.replace('True', 'False')}{steps}") == []
+
+
+SEQUENTIAL = "dataset: ml-100k\ntrain_neg_sample_args: ~\neval_args: {order: TO}\n"
+
+
+@pytest.mark.parametrize(
+    ("model", "setting", "reader"),
+    [
+        ("BERT4Rec", "mask_ratio: 0.5", "data"),
+        ("BERT4Rec", "ft_ratio: 0.5", "data"),
+        # S3Rec masks by itself: its loaders transform nothing.
+        ("S3Rec", "mask_ratio: 0.5", "model"),
+        ("SASRec", "transform: crop_itemseq", "data"),
+        ("SASRec", "MAX_ITEM_LIST_LENGTH: 5", "data"),
+        ("SASRec\ntransform: crop_itemseq", "eta: 0.5", "data"),
+        ("SASRec\ntransform: reorder_itemseq", "beta: 0.5", "data"),
+        # Whether pairs are drawn follows from it.
+        ("SASRec", "loss_type: CE", "data"),
+        ("SASRec", "n_heads: 1", "model"),
+    ],
+)
+def test_the_first_reader_of_a_setting_is_found_in_recbole(problems, model, setting, reader):
+    late = "has loaded the dataset already"
+    if reader == "model":
+        late = "has read it already; put set_config before 'init_model'"
+    said = problems(
+        f"model: {model}\n{SEQUENTIAL}scenario: [init_model, set_config: {{{setting}}}, init_trainer, train]\n"
+    )
+    assert [message for _, _, message in said] == [
+        f"set_config: {setting.partition(':')[0]} comes too late: 'init_model' {late}"
+    ]
+
+
+def test_a_setting_of_a_models_own_trainer_is_one_of_the_trainer(problems):
+    steps = "scenario: [init_model, set_config: {warm_up_step: 5}, init_trainer, train]\n"
+    assert problems(f"model: NCL\ndataset: ml-100k\n{steps}") == []
 
 
 def test_a_setting_is_checked_before_it_is_called_late(problems):
