@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -31,8 +32,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("paths", nargs="*", metavar="PATH", help="a scenario, or a folder: its *.yaml in name order")
     parser.add_argument("--start_with", type=int, default=0, metavar="N", help="skip the first N scenarios")
-    parser.add_argument("--check", action="store_true", help="check the scenarios and run nothing")
-    parser.add_argument("--info", action="store_true", help="print each scenario's layer tree and train nothing")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--check", action="store_true", help="check the scenarios and run nothing")
+    instead.add_argument("--info", action="store_true", help="print each scenario's layer tree and train nothing")
     parser.add_argument(
         "--set",
         action="append",
@@ -45,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--list",
         choices=["commands", "losses", "recommenders", "settings"],
         dest="listing",
-        help="what there is",
+        help="what there is; the settings of one model with --set model=NAME",
     )
     return parser
 
@@ -54,15 +56,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = build_parser()
     options = parser.parse_args(arguments)
-    from utils import cli
+    try:
+        from utils import cli
+    except ModuleNotFoundError as error:
+        print(
+            f"{error.name} is not installed in {sys.executable}; run: pip install .  (see README.md)", file=sys.stderr
+        )
+        return 1
 
     if options.listing:
-        print(cli.listing(options.listing))
-        return 0
+        if options.paths:
+            parser.error("--list takes no scenario")
+        return cli.show_listing(options.listing, options.overrides)
     if not options.paths:
         parser.error("give a scenario or a folder, or --list")
     return cli.run(options.paths, options.start_with, options.overrides, check=options.check, info=options.info)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except BrokenPipeError:
+        # `... | head` has seen enough; without this, Python complains once more as it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -145,42 +145,16 @@ def _ended(plan: Plan, record: RunRecord) -> str:
     )
 
 
-def listing(what: str) -> str:
-    """One line per command, loss, recommender or setting."""
-    if what == "commands":
-        from utils.commands.base import COMMANDS
+def show_listing(what: str, overrides: Sequence[str]) -> int:
+    """Print one line per command, loss, recommender or setting; returns the exit code."""
+    from utils.listing import listing
 
-        return "\n".join(f"{name:<18} {_first_sentence(cls.__doc__)}" for name, cls in COMMANDS.items())
-    if what == "losses":
-        from models.losses import LOSSES, loss_names
-
-        return "\n".join(
-            f"{name:<20} {_first_sentence(LOSSES.get(name).__doc__) if name in LOSSES else 'LLM-KT'}"
-            for name in loss_names()
-        )
-    from utils.recbole_port import known_settings
-
-    if what == "recommenders":
-        return "\n".join(f"{model.name:<16} {model.family}" for model in known_settings.models().values())
-    return "\n".join(_setting_lines())
-
-
-def _setting_lines() -> list[str]:
-    from utils.recbole_port import known_settings
-    from utils.scenario.settings_schema import CommonSettings
-
-    described, defaults = known_settings.descriptions(), known_settings.defaults(None)
-    own = {name: field for name, field in CommonSettings.model_fields.items() if field.description}
-    names = sorted({*defaults, *CommonSettings.model_fields}, key=str.casefold)
-    lines = []
-    for name in names:
-        if name in known_settings.REFUSED:
-            continue
-        default = defaults.get(name, own[name].get_default() if name in own and not own[name].is_required() else None)
-        text = own[name].description if name in own else described.get(name, "")
-        lines.append(f"{name:<30} {default!s:<24.24} {text}")
-    return lines
-
-
-def _first_sentence(text: str | None) -> str:
-    return " ".join((text or "").split("\n\n")[0].split())
+    settings = {}
+    for text in overrides:
+        name, value, problem = _override(text)
+        if problem:
+            Console().line(render_problems([problem]))
+            return INVALID
+        settings[name] = value
+    Console().line(listing(what, settings.get("model")))
+    return DONE

@@ -131,6 +131,7 @@ def _run_step(plan: Plan, step: Step, ctx: RunContext) -> StepResult:
     name, started = step.command.name, time.perf_counter()
     entry: dict[str, Any] = {"command": name, "params": step.command.model_dump(exclude_unset=True)}
     ctx.record.steps.append(entry)
+    ctx.record.write(ctx.run_dir)
     try:
         with nullcontext() if step.command.draws else kept_random_state():
             result = _guarded(plan, ctx, name, step, lambda: step.command.run(ctx))

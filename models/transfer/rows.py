@@ -114,7 +114,7 @@ class RowMatcher:
         asked, comparable = self._sides_asked_for(ids, batch)
         if asked == {self.other} or rows == others != mine:
             return self._refuse(f"{where} is a table of {rows} {self.other}, it seems, not of {self.side}")
-        if asked == {self.side} or (self.side in asked and rows == mine):
+        if asked == {self.side} or (self.side in asked and rows == mine != others):
             return True
         if rows == mine and (comparable or mine == others):
             return self._refuse(f"{where} has {rows} rows, as many as there are {self.side}, but was not given their ids")

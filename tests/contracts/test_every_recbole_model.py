@@ -13,12 +13,14 @@ from torch import nn
 
 from models.losses import find_loss
 from models.transfer.layers import count_parameters
+from models.transfer.rows import RowMatcher, StudentRows
 from models.transfer.taps import Taps
 from models.transfer.teachers import Teacher
 from models.transfer.wrapper import TransferWrapper
 from tests.contracts.build import Built, build
 from tests.contracts.recbole_models import CASES, LEFT_OUT, ModelCase
 from utils.recbole_port import known_settings, training
+from utils.recbole_port.session import seed_everything
 
 TAPPED = [case for case in CASES if case.tap]
 UNTAPPED = [case for case in CASES if not case.tap]
@@ -58,11 +60,14 @@ def _tap_width(built: Built, case: ModelCase, batch: Any) -> int:
     return int(output.shape[-1])
 
 
-def _wrapper(built: Built, case: ModelCase, width: int, loss: str = "rmse") -> TransferWrapper:
+def _teacher(built: Built, case: ModelCase, width: int) -> Teacher:
     rows = built.fields.count(case.side)
     vectors = torch.randn(rows, width, generator=torch.Generator().manual_seed(1))
-    present = torch.arange(rows) > 0
-    teacher = Teacher(case.side, vectors, present, "random vectors")
+    return Teacher(case.side, vectors, torch.arange(rows) > 0, "random vectors")
+
+
+def _wrapper(built: Built, case: ModelCase, width: int, loss: str = "rmse") -> TransferWrapper:
+    teacher = _teacher(built, case, width)
     return TransferWrapper(built.model, built.fields, find_loss(loss, case.name), [teacher], weight=0.5)
 
 
@@ -110,6 +115,63 @@ def _is_moved_by(parameter: nn.Parameter) -> bool:
     return parameter.grad is not None and bool((parameter.grad != 0).any())
 
 
+def _owners(built: Built, case: ModelCase, batch: Any) -> torch.Tensor:
+    """Whose rows a batch has: its users, its items, or the items of its sequences."""
+    if case.rows == "sequence":
+        return batch[built.fields.item_sequence].flatten()
+    return batch[built.fields.column(case.side)]
+
+
+HOW = {
+    "batch": {"batch", "ids of the call"},
+    "users": {"table", "both tables"},
+    "sequence": {"positions of the sequence"},
+}
+
+
+@pytest.mark.parametrize("case", TAPPED, ids=_named)
+def test_only_the_vectors_of_a_batchs_own_users_or_items_are_compared(
+    case: ModelCase, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So few rows that some users and items are not among them.
+    built = build(case, tiny, tmp_path, train_batch_size=8)
+    built.model.train()
+    batch = built.batch()
+    teacher = _teacher(built, case, _tap_width(built, case, batch))
+    wrapper = TransferWrapper(built.model, built.fields, find_loss("mse", case.name), [teacher], weight=0.5)
+    wrapper.set_outputs([str(case.tap)])
+    seen: list[StudentRows] = []
+    match = RowMatcher.match
+
+    def watched(matcher: RowMatcher, *args: Any) -> StudentRows:
+        seen.append(match(matcher, *args))
+        return seen[-1]
+
+    monkeypatch.setattr(RowMatcher, "match", watched)
+
+    def transfer_loss() -> float:
+        # The same dropout, masks and graphs each time.
+        seed_everything(built.config)
+        return float(_loss_of(built, case)(batch)[1].detach())
+
+    before = transfer_loss()
+    owners = _owners(built, case, batch)
+    matched = seen[0]
+    assert matched.matched in HOW[case.rows]
+    # A call may be given the batch's ids twice over, for positive and for negative items.
+    assert matched.ids.tolist() == owners.tolist() * (len(matched.ids) // len(owners))
+    mine = {row for row in owners.tolist() if row}
+    others = set(range(1, len(teacher.present))) - mine
+    assert mine
+    assert others
+    for row, counts in ((min(mine), True), (max(mine), True), (min(others), False), (max(others), False), (0, False)):
+        kept = teacher.vectors[row].clone()
+        teacher.vectors[row] += 10
+        assert (transfer_loss() != before) is counts
+        teacher.vectors[row] = kept
+    assert transfer_loss() == before
+
+
 @pytest.mark.parametrize("case", UNTAPPED, ids=_named)
 def test_a_model_with_nothing_to_learn_is_wrapped_and_left_alone(
     case: ModelCase, tiny: Path, tmp_path: Path, record_property: Callable[[str, object], None]
@@ -138,6 +200,22 @@ def test_trainers_of_their_own_take_a_loss_of_parts(name: str, tiny: Path, tmp_p
     trainer.fit(built.train, built.valid, saved=True, show_progress=False)
     assert [len(parts) for parts in losses] == [OWN_TRAINERS[name]]
     assert all(math.isfinite(part) for part in losses[0])
+
+
+def test_the_models_that_are_not_tapped_are_these() -> None:
+    # One that joins them needs a reason as good as theirs.
+    assert len(TAPPED) >= 84
+    assert sorted(case.name for case in UNTAPPED) == [
+        "ADMMSLIM",
+        "AsymKNN",
+        "EASE",
+        "ItemKNN",
+        "NCEPLRec",
+        "Pop",
+        "Random",
+        "SLIMElastic",
+    ]
+    assert LEFT_OUT == {"LightGBM": "needs lightgbm", "XGBoost": "needs xgboost"}
 
 
 def test_no_model_is_forgotten() -> None:

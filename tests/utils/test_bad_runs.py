@@ -221,7 +221,7 @@ def test_a_training_that_is_told_to_stop_is_a_cancelled_run(sent: signal.Signals
     assert "case (cancelled)" in rest
     assert "Traceback" not in rest
     record = _only_record(tiny)
-    assert (record.status, record.error) == ("cancelled", {"message": "cancelled by the user"})
+    assert (record.status, (record.error or {})["message"]) == ("cancelled", "train: cancelled by the user")
     assert len(record.stages["0"]["epochs"]) >= 2
     assert [row["status"] for row in tiny.journal()] == ["cancelled"]
     # The best epoch so far can be gone on from.
@@ -236,4 +236,5 @@ def test_a_killed_run_has_a_readable_record_that_says_running(tiny: Workspace) -
     record = _only_record(tiny)
     assert record.status == "running"
     assert [step["command"] for step in record.steps] == ["init_model", "init_trainer", "train"]
+    assert len(record.stages["0"]["epochs"]) >= 2
     assert os.listdir(tiny.folder / "log" / "BPR") == [f"{record.run_id}.log"]

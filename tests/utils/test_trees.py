@@ -34,3 +34,24 @@ def test_info_names_the_place_of_a_dataset_that_cannot_be_loaded_and_goes_on(
     shown = capsys.readouterr().out
     assert "empty.yaml:1:1: the dataset 'tiny' cannot be loaded: no interaction is left after the filters" in shown
     assert shown.endswith(TREE)
+
+
+def test_info_shows_the_model_as_the_steps_before_it_have_set_it(
+    tiny: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def embedding(wide: int) -> dict[str, object]:
+        return {"set_config": {"embedding_size": wide}}
+
+    # Only what stands before the first model changes it; what else stands there is left out.
+    steps = [{"set": {"note": 1}}, {"print": "hello"}, embedding(16), "init_model", embedding(32), "init_model"]
+    path = tiny.write(steps, "changed")
+    with standing_in(tiny.folder):
+        assert cli.run([path.name], 0, [], check=False, info=True) == 0
+    assert capsys.readouterr().out == TREE.replace("(31, 8)", "(31, 16)").replace("(41, 8)", "(41, 16)")
+
+
+def test_info_needs_no_init_model_in_the_scenario(tiny: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tiny.write([{"print": "no model yet"}], "none")
+    with standing_in(tiny.folder):
+        assert cli.run([path.name], 0, [], check=False, info=True) == 0
+    assert capsys.readouterr().out == TREE

@@ -19,4 +19,4 @@ class RemoveOutputs(Command):
         count = len(ctx.wrapper.taps)
         ctx.wrapper.remove_outputs()
         ctx.outputs = []
-        return StepResult(facts={"removed": count}, summary=f"{count} taps removed")
+        return StepResult(facts={"removed": count}, summary=f"{count} tap{'' if count == 1 else 's'} removed")

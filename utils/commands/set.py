@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from utils.commands.base import Command, StepResult, command
+from utils.commands.base import Command, Complaint, PlanView, StepResult, command
 from utils.context import RunContext
+from utils.registry import nearest
 
 
 @command("set")
@@ -14,6 +16,12 @@ class Set(Command):
 
     shorthand: ClassVar[tuple[str, ...]] = ("variables",)
     variables: dict[str, Any]
+
+    def check(self, view: PlanView) -> Iterable[Complaint]:
+        for name in self.variables:
+            # Any name is a variable, but one that nearly is the stage's is a slip.
+            if name != "train_part" and nearest(name, ["train_part"]):
+                yield Complaint(("variables", name), f"'{name}' opens no stage; did you mean 'train_part'?")
 
     def run(self, ctx: RunContext) -> StepResult:
         if "train_part" in self.variables:

@@ -45,6 +45,8 @@ class Train(Command):
 
         def on_epoch(epoch: Epoch) -> None:
             stage["epochs"].append(epoch.facts())
+            # A killed run is read by what it had written.
+            ctx.record.write(ctx.run_dir)
             ctx.console.line(_epoch_line(epoch, metric))
 
         show = bool(ctx.recbole_config()["show_progress"])

@@ -36,6 +36,8 @@ def append(journal: Path, record: RunRecord) -> None:
     row = row_of(record)
     with FileLock(f"{journal}.lock", timeout=_LOCK_TIMEOUT_S):
         header, rows = _read(journal)
+        if header and not set(header) & set(_RUN_COLUMNS):
+            raise ValueError(f"{journal} is a CSV of something else; set another journal_name")
         missing = [column for column in row if column not in header]
         wider = [*header, *missing]
         line = [row.get(column, "") for column in wider]

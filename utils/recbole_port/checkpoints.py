@@ -125,7 +125,7 @@ def check_resumable(state: Mapping[str, Any], path: str | Path, trainer: Any) ->
 
 def _check_settings(there: Mapping[str, Any], here: Mapping[str, Any], model_name: str, path: str | Path) -> None:
     """The model's own settings make it what it is, also where the weights would fit (LightGCN's n_layers)."""
-    for key in sorted(known_settings.settings_of(model_name) - known_settings.settings_of(None)):
+    for key in sorted(known_settings.defaults(model_name).keys() - known_settings.defaults(None).keys()):
         if key in there and key in here and there[key] != here[key]:
             raise ValueError(f"{path}: {key} is {there[key]!r} there and {here[key]!r} here; nothing was loaded")
 

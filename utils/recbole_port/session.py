@@ -76,7 +76,8 @@ def build_config(settings: Mapping[str, Any], run_dir: Path, before: Any = None)
     given = copy.deepcopy({key: value for key, value in settings.items() if key not in own})
     given |= {"checkpoint_dir": str(run_dir), "data_path": str(settings.get("data_path", DEFAULT_DATA_PATH))}
     # Config writes its gpu_id into CUDA_VISIBLE_DEVICES before torch looks for a GPU.
-    given.setdefault("gpu_id", os.environ.get(VISIBLE_GPUS, "0"))
+    given.setdefault("gpu_id", _visible_gpus())
+    _check_gpus(str(given["gpu_id"]), settings.get("use_gpu") is not False)
     config = Config(model=model_class(settings["model"]), dataset=settings["dataset"], config_dict=given)
     # RecBole reads ml-100k from its own package, whatever data_path says.
     config["data_path"] = str(dataset_dir(settings))
@@ -86,6 +87,29 @@ def build_config(settings: Mapping[str, Any], run_dir: Path, before: Any = None)
     if before is not None:
         config.final_config_dict = {**before.final_config_dict, **config.final_config_dict}
     return config
+
+
+# What CUDA_VISIBLE_DEVICES was when torch last could still look at it.
+_gpus_of_torch: str | None = None
+
+
+def _visible_gpus() -> str:
+    return os.environ.get(VISIBLE_GPUS, "0")
+
+
+def _check_gpus(wanted: str, used: bool) -> None:
+    """DataError where this process cannot see other GPUs any more; torch looks for them once."""
+    global _gpus_of_torch
+    if not torch.cuda.is_initialized():
+        _gpus_of_torch = wanted
+        return
+    seen = _visible_gpus() if _gpus_of_torch is None else _gpus_of_torch
+    # Without a GPU RecBole takes the CPU, which is always there.
+    if used and wanted not in ("", seen):
+        raise DataError(
+            f"gpu_id is '{wanted}', but this process uses '{seen}' since an earlier scenario and cannot change that; "
+            "run the scenarios of each gpu_id by themselves"
+        )
 
 
 @contextmanager
@@ -191,7 +215,12 @@ def _train_parts(config: Any, train: Any, ratios: list[float], shuffle_first: bo
 
 
 def build_model(config: Any, data: Data) -> Any:
-    """A freshly seeded model on the configured device."""
+    """A freshly seeded model on the configured device, and loaders that shuffle as they do for a first one."""
+    for loader in data.train:
+        # The loaders of knowledge graphs are pairs of loaders.
+        parts = [loader.general_dataloader, loader.kg_dataloader] if hasattr(loader, "kg_dataloader") else [loader]
+        for part in parts:
+            part.generator.manual_seed(config["seed"])
     seed_everything(config)
     cls = model_class(config["model"])
     return cls(config, data.full_train._dataset).to(config["device"])
@@ -223,7 +252,8 @@ def kept_random_state() -> Iterator[None]:
     import numpy as np
 
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
+    # Asking a GPU for its state would make torch look for GPUs, before Config has said which.
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
     try:
         yield
     finally:
@@ -232,3 +262,6 @@ def kept_random_state() -> Iterator[None]:
         torch.set_rng_state(states[2])
         if cuda is not None:
             torch.cuda.set_rng_state_all(cuda)
+        elif torch.cuda.is_initialized():
+            # As if it had come up after the block: with the seed of all generators.
+            torch.cuda.manual_seed_all(torch.initial_seed())

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from models import losses
-from models.losses import DistilLosses, find_loss, loss_names
+from models.losses import DistilLosses, find_loss
 from models.losses.legacy import LegacyLoss
 from models.losses.rmse import rmse
 from utils.registry import BrokenModule, UnknownName
@@ -23,20 +23,6 @@ class MyRMSE(DistilLosses):
 class Unrelated:
     pass
 """
-
-
-def test_the_names_are_these() -> None:
-    assert loss_names() == [
-        "AutoIntUserRMSE",
-        "LightGCNUserCosSim",
-        "MultiVAEUserRMSE",
-        "NGCFUserRMSE",
-        "NeumfUserRMSE",
-        "SimpleXUserRMSE",
-        "cosine",
-        "mse",
-        "rmse",
-    ]
 
 
 def test_a_formula_is_found_by_name() -> None:

@@ -109,6 +109,59 @@ def test_an_embedding_of_a_history_is_flattened() -> None:
     assert matched.vectors.shape == (6, 2)
 
 
+@pytest.mark.parametrize(
+    ("side", "count", "given"),
+    [
+        ("users", 6, [1, 1, 2]),  # ages of the batch's users: six of them, as there are six users
+        ("items", 9, [0, 1, 2]),
+        ("items", 9, [[0, 1], [0, 1], [0, 1]]),  # positions, no item ids
+    ],
+)
+def test_a_table_that_is_as_long_by_chance_is_not_taken_for_the_sides_own(
+    side: Side, count: int, given: list[Any]
+) -> None:
+    batch = Batch(user_id=[3, 1, 5], item_id=[8, 2, 2], item_id_list=[[4, 0], [7, 6], [1, 0]])
+    ids = torch.tensor(given)
+    with pytest.raises(TapError, match=f"has {count} rows, as many as there are {side}, but was not given their ids"):
+        _match(torch.zeros(*ids.shape, 2), side, batch, args=(ids,), owner=nn.Embedding(count, 2))
+
+
+def test_a_table_of_positions_is_not_the_sequences() -> None:
+    batch = Batch(user_id=[1, 2], item_id=[5, 6], item_id_list=[[3, 4, 0], [8, 0, 0]])
+    positions = torch.arange(3).expand(2, 3)
+    with pytest.raises(TapError, match="was not given the sequence of items, but something of the same shape"):
+        _match(torch.zeros(2, 3, 2), "items", batch, args=(positions,), owner=nn.Embedding(50, 2))
+    said = _match(torch.zeros(2, 3, 2), "items", batch, args=(positions,), owner=nn.Embedding(50, 2), rows="batch")
+    assert said.matched == "positions of the sequence"
+
+
+@pytest.mark.parametrize(
+    ("side", "count", "given"),
+    [
+        ("users", 6, [3, 1, 5, 3, 1, 5]),
+        ("items", 9, [8, 2, 2, 4, 7, 1]),
+        ("items", 9, [4, 7, 1, 8, 2, 2]),
+    ],
+)
+def test_columns_one_after_the_other_are_known_ids(side: Side, count: int, given: list[int]) -> None:
+    # As KGNN-LS asks: users twice, for positive items and then for negative ones.
+    batch = pairs(users=[3, 1, 5], items=[8, 2, 2], negatives=[4, 7, 1])
+    matched = _match(_rows(*given), side, batch, args=(torch.tensor(given),), owner=nn.Embedding(count, 2))
+    assert _owners(matched) == (given, given)
+
+
+def test_an_embedding_that_was_asked_for_ids_keeps_its_meaning_in_a_batch_of_any_size() -> None:
+    # All items in each batch; the last batch happens to have as many rows.
+    matcher, table = RowMatcher("items", FIELDS), nn.Embedding(9, 2)
+
+    def match(batch: Batch) -> list[int]:
+        call = Call((torch.arange(9),), _rows(*range(9)))
+        fired = Fired(Tap.parse("layer"), "layer 2, layer", table, None, [call])
+        return matcher.match(fired, batch.interaction).ids.tolist()
+
+    assert match(BATCH) == match(ITEM_SIZED) == list(range(9))
+
+
 def test_an_embedding_of_features_goes_by_the_batch() -> None:
     # Ages, say: 4 rows fit neither users nor items.
     matched = _match(_rows(3, 1, 5), args=(torch.tensor([1, 1, 2]),), owner=nn.Embedding(4, 2))
@@ -171,6 +224,23 @@ def test_positions_of_a_sequence_belong_to_the_items_there() -> None:
     matched = _match(_rows(3, 4, 0, 8, 0, 0).view(2, 3, 2), "items", batch)
     assert _owners(matched) == ([3, 4, 0, 8, 0, 0], [3, 4, 0, 8, 0, 0])
     assert matched.matched == "positions of the sequence"
+
+
+def test_a_sequence_may_be_one_position_long() -> None:
+    batch = Batch(user_id=[1, 2], item_id=[5, 6], item_id_list=[[3], [8]])
+    assert _owners(_match(_rows(3, 8).unsqueeze(1), "items", batch)) == ([3, 8], [3, 8])
+    assert _owners(_match(_rows(1, 2).unsqueeze(1), "users", batch)) == ([1, 2], [1, 2])
+
+
+def test_a_row_per_sequence_is_not_taken_for_the_item_after_it() -> None:
+    batch = Batch(user_id=[1, 2], item_id=[5, 6], item_id_list=[[3, 4, 0], [8, 0, 0]])
+    given = (batch["item_id_list"],)
+    with pytest.raises(TapError, match="has a row per sequence; say rows: batch if it is the item's after it"):
+        _match(_rows(5, 6), "items", batch, args=given)
+    assert _owners(_match(_rows(5, 6), "items", batch, args=given, rows="batch")) == ([5, 6], [5, 6])
+    # What was given the items' ids, and the users of the sequences, need no telling.
+    assert _owners(_match(_rows(5, 6), "items", batch, args=(batch["item_id"],))) == ([5, 6], [5, 6])
+    assert _owners(_match(_rows(1, 2), "users", batch, args=given)) == ([1, 2], [1, 2])
 
 
 @pytest.mark.parametrize("as_copy", [False, True])

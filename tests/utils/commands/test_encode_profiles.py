@@ -65,6 +65,16 @@ def test_vectors_of_other_texts_are_replaced_only_when_asked(encoded: Run, tiny:
     assert read_vectors(tiny.vectors / "i384.pt").vectors.shape[1] == 384
 
 
+def test_reduced_vectors_are_not_taken_for_encoded_ones(encoded: Run, tiny: Workspace) -> None:
+    step = {"encode_profiles": {"items_file": "i384.pt"}}
+    reduce = {"reduce_dim": {"file_in": "i384.pt", "file_out": "i8.pt", "dimension": 8}}
+    assert tiny.run([step, reduce], "reduced").record.status == "done"
+    run = tiny.run([{"encode_profiles": {"items_file": "i8.pt"}}], "taken")
+    assert (run.record.error or {})["message"].endswith(
+        "i8.pt holds vectors of other texts; set overwrite: True, or name another file"
+    )
+
+
 @pytest.mark.parametrize("file", ["u384.pt", "u8.pt"])
 def test_profiles_from_another_train_part_are_refused(encoded: Run, file: str, workspace: Workspace) -> None:
     reduce = {"reduce_dim": {"file_in": "u384.pt", "file_out": "u8.pt", "dimension": 8, "method": "pca"}}

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from utils.data.embeddings import Aligned, VectorFile, VectorFileError, align, read_vectors, write_vectors
+from utils.data.file_tokens import FileTokens
 from utils.data.ids import IdMap
 
 NUMBERED = IdMap(("[PAD]", "2", "3", "1"))
@@ -117,8 +118,52 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: p
     assert [file.name for file in tmp_path.iterdir()] == ["u.pt"]
 
 
-def _align(file: VectorFile, ids: IdMap, starts_with_1: bool = True, filtered: bool = False) -> Aligned:
-    return align(Path("u.pt"), file, ids, "users", starts_with_1, filtered)
+def test_what_is_read_learns_nothing_and_lies_in_one_piece(tmp_path: Path) -> None:
+    parameter = torch.nn.Parameter(torch.tensor([[1.0, 2], [3, 4]]).T)
+    back = read_vectors(_write(tmp_path / "u.pt", {"vectors": parameter, "tokens": ["a", "b"]}))
+    assert back.vectors.tolist() == [[1, 3], [2, 4]]
+    assert not back.vectors.requires_grad
+    assert back.vectors.is_contiguous()
+    write_vectors(tmp_path / "u.pt", VectorFile(parameter, ("a", "b")))
+    assert not torch.load(tmp_path / "u.pt", weights_only=True)["vectors"].requires_grad
+
+
+@pytest.mark.parametrize(
+    ("meta", "known"),
+    [
+        ({"train_fingerprint": "abc"}, True),
+        ({"source": "random", "seed": 1}, True),
+        ({"source": "user.json"}, False),
+        ({}, False),
+    ],
+)
+def test_a_file_says_whether_its_origin_is_known(meta: dict[str, Any], known: bool) -> None:
+    assert VectorFile(torch.ones(1, 1), ("a",), meta).origin_known is known
+
+
+def test_the_hash_of_a_file_tells_vectors_tokens_and_shapes_apart() -> None:
+    vectors = torch.tensor([[1.0, 2], [3, 4]])
+    files = [
+        VectorFile(vectors, ("a", "b")),
+        VectorFile(vectors, ("b", "a")),
+        VectorFile(vectors, None),
+        VectorFile(vectors + 1e-6, ("a", "b")),
+        VectorFile(vectors.reshape(1, 4), None),
+        VectorFile(vectors.T, ("a", "b")),
+    ]
+    assert len({file.content_hash() for file in files}) == len(files)
+    again = VectorFile(vectors.clone(), ("a", "b"), {"seed": 1})
+    assert again.content_hash() == files[0].content_hash()
+
+
+def _align(file: VectorFile, ids: IdMap, starts_with_1: bool = True, files: FileTokens | None = None) -> Aligned:
+    """Aligned where the dataset's files have the tokens of `ids`, or those of `files`."""
+    tokens = files or FileTokens(frozenset(ids.real_tokens))
+    return align(Path("u.pt"), file, ids, "users", starts_with_1, lambda: tokens)
+
+
+def _numbers(first: int, last: int) -> frozenset[str]:
+    return frozenset(map(str, range(first, last + 1)))
 
 
 def test_vectors_are_aligned_by_token_and_missing_rows_are_zero() -> None:
@@ -140,24 +185,78 @@ def test_a_bare_matrix_may_be_numbered_from_0() -> None:
     assert aligned.vectors.tolist() == [[0], [2], [3], [1]]
 
 
-def test_filters_may_leave_a_bare_matrix_longer_than_the_dataset() -> None:
-    filtered = IdMap(("[PAD]", "3", "1"))
-    matrix = VectorFile(torch.tensor([[1.0], [2], [3], [4]]), None)
-    assert _align(matrix, filtered, filtered=True).vectors.tolist() == [[0], [3], [1]]
+def test_the_files_of_the_dataset_are_not_read_for_vectors_with_tokens() -> None:
+    def unfiltered() -> FileTokens:
+        raise AssertionError("read")
+
+    file = VectorFile(torch.ones(1, 1), ("u1",))
+    assert align(Path("u.pt"), file, NAMED, "users", True, unfiltered).present.tolist() == [False, False, True]
+
+
+FILTERED = IdMap(("[PAD]", "3", "1"))
+
+
+def _matrix(first: int, last: int) -> VectorFile:
+    """A bare matrix whose vectors name their owners."""
+    return VectorFile(torch.arange(first, last + 1, dtype=torch.float32).unsqueeze(1), None)
+
+
+def test_a_bare_matrix_has_a_row_for_each_token_before_any_filter() -> None:
+    files = FileTokens(_numbers(1, 4))
+    assert _align(_matrix(1, 4), FILTERED, files=files).vectors.tolist() == [[0], [3], [1]]
     with pytest.raises(VectorFileError) as caught:
-        _align(matrix, filtered, filtered=False)
-    assert str(caught.value) == "u.pt has 4 rows, for users '1' to '4'; the last of the dataset's users is '3'"
+        _align(_matrix(1, 3), FILTERED, files=files)
+    assert str(caught.value) == "u.pt has 3 rows, for users '1' to '3'; the last of the dataset's users is '4'"
+    with pytest.raises(VectorFileError, match="u.pt has 5 rows, for users '1' to '5'; the last of the dataset's users"):
+        _align(_matrix(1, 5), FILTERED, files=files)
+
+
+def test_users_numbered_from_0_do_not_get_their_neighbours_vectors_whatever_is_filtered() -> None:
+    # Five users '0' to '4', of whom a filter leaves two; the matrix has a row for each of the five.
+    files = FileTokens(_numbers(0, 4))
+    with pytest.raises(VectorFileError) as caught:
+        _align(_matrix(0, 4), FILTERED, files=files)
+    assert str(caught.value) == (
+        "u.pt is a matrix without tokens, numbered from '1', but the dataset's users start with '0'; "
+        "set llm_config.users_start_with_1: False if its first row is theirs"
+    )
+    aligned = _align(_matrix(0, 4), FILTERED, starts_with_1=False, files=files)
+    assert aligned.vectors.tolist() == [[0], [3], [1]]
+
+
+def test_users_numbered_from_1_do_not_get_their_neighbours_vectors_of_a_matrix_said_to_start_with_0() -> None:
+    with pytest.raises(VectorFileError, match=r"u\.pt has 4 rows, for users '0' to '3'; .* is '4'$"):
+        _align(_matrix(1, 4), FILTERED, starts_with_1=False, files=FileTokens(_numbers(1, 4)))
+
+
+def test_a_dataset_may_lack_the_first_numbers_where_the_matrix_reaches_the_last() -> None:
+    files = FileTokens(_numbers(3, 5))
+    ids = IdMap(("[PAD]", "4"))
+    assert _align(_matrix(1, 5), ids, files=files).vectors.tolist() == [[0], [4]]
+    # One row for each of three users, or one for each number?
+    with pytest.raises(VectorFileError, match="has 3 rows, for users '1' to '3'; the last of the dataset's users is"):
+        _align(_matrix(3, 5), ids, files=files)
+
+
+def test_a_matrix_may_end_with_the_last_interacting_or_with_the_last_described() -> None:
+    files = FileTokens(_numbers(1, 3), _numbers(1, 6))
+    for last in (3, 6):
+        assert _align(_matrix(1, last), FILTERED, files=files).vectors.tolist() == [[0], [3], [1]]
+    with pytest.raises(VectorFileError, match=r"the last of the dataset's users is '3' or '6'$"):
+        _align(_matrix(1, 5), FILTERED, files=files)
 
 
 def test_a_bare_matrix_may_not_be_shorter_than_the_dataset() -> None:
     with pytest.raises(VectorFileError, match=r"u\.pt has 2 rows, for users '1' to '2'"):
-        _align(VectorFile(torch.ones(2, 1), None), NUMBERED, filtered=True)
+        _align(VectorFile(torch.ones(2, 1), None), NUMBERED)
 
 
-def test_a_bare_matrix_fits_no_named_tokens() -> None:
+@pytest.mark.parametrize("token", ["u2", "007", "-1", "1.5", "²", "٣"])
+def test_a_bare_matrix_fits_no_named_tokens(token: str) -> None:
+    ids = IdMap(("[PAD]", "1", "2"))
     with pytest.raises(VectorFileError) as caught:
-        _align(VectorFile(torch.ones(2, 1), None), NAMED)
-    assert str(caught.value) == "u.pt is a matrix without tokens, but users are not numbered (e.g. 'u2')"
+        _align(VectorFile(torch.ones(2, 1), None), ids, files=FileTokens(frozenset({"1", "2", token})))
+    assert str(caught.value) == f"u.pt is a matrix without tokens, but users are not numbered (e.g. '{token}')"
 
 
 def test_tokens_that_match_nothing_are_shown_beside_the_datasets() -> None:

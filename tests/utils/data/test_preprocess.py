@@ -57,7 +57,30 @@ def test_the_vector_file_is_written_beside_the_json(tmp_path: Path) -> None:
 
 
 def test_random_vectors_are_the_same_for_the_same_seed() -> None:
-    first, second, other = (random_vectors(("a", "b"), 5, seed).vectors for seed in (1, 1, 2))
-    assert first.shape == (2, 5)
+    first, second, other = (random_vectors(("a", "b"), 5, seed, "users").vectors for seed in (1, 1, 2))
+    assert (first.shape, first.dtype) == ((2, 5), torch.float32)
     assert torch.equal(first, second)
-    assert not torch.equal(first, other)
+    assert not torch.isin(first, other).any()
+
+
+def test_users_and_items_have_no_random_number_in_common() -> None:
+    users, items = (random_vectors(("1", "2"), 64, 1, side).vectors for side in ("users", "items"))
+    assert not torch.isin(users, items).any()
+
+
+def test_a_random_vector_depends_on_its_own_token_and_no_other() -> None:
+    every, some = (random_vectors(tokens, 4, 1, "users").vectors for tokens in (("a", "b", "c"), ("c", "a")))
+    assert torch.equal(every[[2, 0]], some)
+    assert len(torch.unique(every)) == every.numel()
+
+
+def test_random_vectors_are_not_what_the_training_draws_from_the_same_seed() -> None:
+    drawn = torch.randn(2, 64, generator=torch.Generator().manual_seed(1))
+    assert not torch.isin(random_vectors(("1", "2"), 64, 1, "users").vectors, drawn).any()
+
+
+def test_random_vectors_are_standard_normal() -> None:
+    vectors = random_vectors([str(number) for number in range(1000)], 64, 1, "users").vectors
+    # The standard error of a mean of 64,000 is 0.004.
+    assert abs(float(vectors.mean())) < 0.02
+    assert abs(float(vectors.std()) - 1) < 0.02

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.workspace import Workspace
+from tests.workspace import SETTINGS, TRAIN, Workspace
 from utils.recbole_port import session
 from utils.recbole_port.session import VISIBLE_GPUS, DataError, build_config, kept_process_state, kept_random_state
 
@@ -77,6 +77,76 @@ def test_random_state_is_given_back() -> None:
     with kept_random_state():
         draw()
     assert draw() == expected
+
+
+def _no_gpu_may_be_asked(*args: Any) -> None:
+    raise AssertionError("torch looked for GPUs")
+
+
+def test_no_gpu_is_looked_for_before_recbole_has_said_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
+    for name in ("get_rng_state_all", "set_rng_state_all", "manual_seed_all"):
+        monkeypatch.setattr(torch.cuda, name, _no_gpu_may_be_asked)
+    with kept_random_state():
+        torch.rand(1)
+
+
+def test_the_state_of_gpus_in_use_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_back: list[Any] = []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: ["state"])
+    monkeypatch.setattr(torch.cuda, "set_rng_state_all", given_back.extend)
+    with kept_random_state():
+        torch.rand(1)
+    assert given_back == ["state"]
+
+
+def test_gpus_that_come_up_in_between_are_seeded_like_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(5)
+    in_use, seeds = [False], list[int]()
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: in_use[0])
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)
+    with kept_random_state():
+        in_use[0] = True
+    assert seeds == [5]
+
+
+def test_another_gpu_is_refused_once_torch_has_looked_for_gpus(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_gpus_of_torch", None)
+    monkeypatch.delenv(VISIBLE_GPUS, raising=False)
+    in_use = [False]
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: in_use[0])
+    settings = workspace.context(gpu_id="1").settings
+    with kept_process_state(None):
+        build_config(settings, workspace.folder)
+    in_use[0] = True
+    with kept_process_state(None):
+        # The same GPU, by another type, no GPU at all, and a GPU that is not used.
+        for fine in ({"gpu_id": 1}, {"gpu_id": ""}, {"gpu_id": "2", "use_gpu": False}):
+            build_config({**settings, **fine}, workspace.folder)
+        with pytest.raises(DataError, match="gpu_id is '2', but this process uses '1' since an earlier scenario"):
+            build_config({**settings, "gpu_id": "2"}, workspace.folder)
+    with kept_process_state(None), pytest.raises(DataError, match="gpu_id is '0', but this process uses '1'"):
+        build_config({key: value for key, value in settings.items() if key != "gpu_id"}, workspace.folder)
+
+
+def test_a_second_model_is_trained_like_a_first_one(tiny: Workspace) -> None:
+    steps = [{"set": {"train_part": 1}}, *TRAIN, {"set": {"train_part": 2}}, *TRAIN]
+    files = {"kg": ["head_id", "relation_id", "tail_id"], "link": ["item_id", "entity_id"]}
+    columns = {**SETTINGS["load_col"], **files}
+    knowledge = {"model": "CKE", "embedding_size": 8, "kg_embedding_size": 8, "load_col": columns}
+    split: dict[str, Any] = {"add_train_split": [1, 1]}
+    for name, settings in {"plain": {}, "parts": split, "knowledge": knowledge}.items():
+        part = [{"set_train_dataset": 0}] if name == "parts" else []
+        run = tiny.run([*part, *steps], name, epochs=2, **settings)
+        assert run.record.status == "done", run.console.text
+        first, second = run.record.stages["1"], run.record.stages["2"]
+        losses = [[epoch["losses"] for epoch in stage["epochs"]] for stage in (first, second)]
+        assert losses[0] == losses[1], name
+        assert first["best_test_res"] == second["best_test_res"]
 
 
 def test_a_new_config_keeps_what_the_loaders_noted_in_the_old_one(workspace: Workspace) -> None:

@@ -162,3 +162,21 @@ def test_a_wrong_setting_of_the_command_line_is_named_by_its_option(build):
         "--set epochs: epochs: got -1; accepted: an integer of at least 0",
         "--set mf_embeding_size: unknown RecBole setting 'mf_embeding_size'; did you mean 'mf_embedding_size'?",
     ]
+
+
+def test_a_check_that_asks_for_a_wrong_setting_in_any_way_ends_there():
+    settings = plan.Sound({"model": "NeuMF", "llm_config": 5}, {"llm_config"})
+    assert {**settings} == dict(settings) == {"model": "NeuMF"}
+    assert (settings["model"], settings.get("epochs", 3), "epochs" in settings) == ("NeuMF", 3, False)
+    for ask in (settings.get, settings.__getitem__, settings.__contains__):
+        with pytest.raises(plan._Wrong):
+            ask("llm_config")
+
+
+def test_what_was_said_before_a_wrong_setting_was_asked_for_stays_said(problems):
+    # find_loss comes before the default vectors of llm_config.
+    settings = "model: NeuMF\ndataset: ml-100k\nllm_config: 5\n"
+    steps = "scenario: [init_model, wrap_model: {distil_loss: rmsee}]\n"
+    wrong, loss = [message for _, _, message in problems(settings + steps)]
+    assert wrong.startswith("llm_config: got 5; accepted: a mapping with embeddings_path")
+    assert loss == "wrap_model.distil_loss: unknown loss 'rmsee'; did you mean 'rmse'?"
