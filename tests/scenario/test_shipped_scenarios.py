@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from utils.scenario import source
+from utils.scenario import plan, source
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 SHIPPED = sorted(EXPERIMENTS.rglob("*.yaml"))
@@ -30,6 +30,15 @@ def test_there_are_scenarios():
 @pytest.mark.parametrize("path", SHIPPED, ids=IDS)
 def test_a_shipped_scenario_is_valid_for_editors(path, validator):
     assert [error.message for error in validator.iter_errors(source.read(path).data)] == []
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in SHIPPED}), ids=lambda folder: folder.name)
+def test_the_shipped_scenarios_of_a_folder_can_be_run(folder, tmp_path, monkeypatch):
+    # In the order of their names, as they are run: one may use vectors that an earlier one writes.
+    monkeypatch.chdir(tmp_path)
+    written = set()
+    for path in sorted(folder.glob("*.yaml")):
+        assert plan.build(source.read(path), vector_files=written).steps
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=IDS)

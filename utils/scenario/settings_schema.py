@@ -47,7 +47,9 @@ class PreprocessFromJson(Section):
 
     from_: ProfileFileName = Field(alias="from", description="Profile JSON under the vectors folder.")
     to: VectorFileName = Field(description="Vector file to write there.")
-    by: str | None = Field(None, description="LLM-KT's name of an alignment; rows are aligned by token here.")
+    by: Literal["exp_2024_04_11", "exp_2024_05_18_AVC_users"] | None = Field(
+        None, description="LLM-KT's name of an alignment; rows are aligned by token here."
+    )
 
 
 class PreprocessRandom(Section):

@@ -79,8 +79,15 @@ def test_a_checkpoint_of_another_model_is_refused(first: Run, workspace: Workspa
 
 def test_a_checkpoint_of_other_sizes_is_refused(first: Run, workspace: Workspace) -> None:
     said = _refused(workspace, "first.pth", embedding_size=4)
-    assert said == (
-        "first.pth does not fit this BPR: 'item_embedding.weight' is [41, 8] there and [41, 4] here; nothing was loaded"
+    assert said == "first.pth: embedding_size is 8 there and 4 here; nothing was loaded"
+
+
+def test_weights_that_do_not_fit_are_refused(first: Run, workspace: Workspace) -> None:
+    state = torch.load(workspace.folder / "first.pth", weights_only=True)
+    state["state_dict"]["item_embedding.weight"] = state["state_dict"]["item_embedding.weight"][:, :4]
+    torch.save(state, workspace.folder / "narrow.pth")
+    assert _refused(workspace, "narrow.pth") == (
+        "narrow.pth does not fit this BPR: 'item_embedding.weight' is [41, 4] there and [41, 8] here; nothing was loaded"
     )
 
 
