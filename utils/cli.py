@@ -138,7 +138,7 @@ def _run_all(checked: Sequence[Plan], console: Console) -> int:
 
 def _ended(plan: Plan, record: RunRecord) -> str:
     """How a run ended and where it left what it found."""
-    from utils.scenario.paths import saved_dir
+    from utils.paths import saved_dir
 
     return (
         f"    {record.status} in {record.seconds:.1f} s; record and model in {saved_dir(plan.settings) / record.run_id}"

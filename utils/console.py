@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
@@ -40,7 +41,10 @@ def bar_over(iterable: Iterable[T], total: int | None = None, desc: str = "", **
 
 
 def _bar_options() -> dict[str, Any]:
-    return {"leave": False, "disable": None, "delay": _BAR_DELAY_S, "dynamic_ncols": True, "file": sys.stderr}
+    # Asked here, because a terminal that does not tell its size hides tqdm's own bars.
+    size = shutil.get_terminal_size()
+    shape = {"ncols": size.columns, "nrows": size.lines}
+    return {"leave": False, "disable": None, "delay": _BAR_DELAY_S, "file": sys.stderr, **shape}
 
 
 def table(header: list[str], rows: list[list[str]]) -> Iterator[str]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from utils import paths
 from utils.console import Console
 from utils.journal.records import RunRecord
-from utils.scenario import paths
 from utils.scenario.errors import StepError
 from utils.scenario.settings_schema import BridgeSettings
 
@@ -46,7 +46,7 @@ class RunContext:
     train_index: int | None = None
     trainings: int = 0
     transfer: dict[str, Any] = field(default_factory=dict)
-    outputs: list[int | str] = field(default_factory=list)
+    outputs: dict[str, list[int | str]] = field(default_factory=dict)
     trainable: list[Any] = field(default_factory=list)
     changed: dict[str, Any] = field(default_factory=dict)
     in_force: dict[str, Any] = field(default_factory=dict)

@@ -22,10 +22,10 @@ from utils.journal import csv_journal
 from utils.journal.environment import environment
 from utils.journal.records import RunRecord, make_run_dir, new_run_id
 from utils.llm_sections import SECTIONS
+from utils.paths import dataset_dir, saved_dir
 from utils.recbole_port import known_settings
 from utils.recbole_port.logs import QUIET
 from utils.scenario.errors import Problem, StepError
-from utils.scenario.paths import dataset_dir, saved_dir
 from utils.scenario.plan import Plan, Step
 from utils.scenario.settings import effective
 from utils.scenario.settings_schema import BridgeSettings
@@ -63,7 +63,6 @@ def run_plan(plan: Plan, console: Console) -> RunRecord:
     ctx = RunContext(settings, record, run_dir, plan.path, console)
     started = time.perf_counter()
     try:
-        record.environment = environment()
         record.write(run_dir)
         _run_steps(plan, ctx)
         record.status = "done"
@@ -115,6 +114,7 @@ def _run_steps(plan: Plan, ctx: RunContext) -> None:
     level = str(plan.settings.get("logger_level") or plan.settings.get("state") or "INFO")
     log_path = LOG_DIR / str(plan.settings["model"]) / f"{ctx.run_id}.log"
     with run_log(log_path, level, ctx.console), kept_process_state(plan.settings.get("threads")):
+        ctx.record.environment = environment()
         for section, preprocess in SECTIONS.items():
             done = _guarded(plan, ctx, section, ("llm_config", section), partial(preprocess, ctx))
             for line in done:
@@ -221,7 +221,10 @@ def _remove_checkpoints(ctx: RunContext) -> None:
 
 def _resolved(plan: Plan) -> str:
     """The scenario as it runs, itself a scenario: all settings with RecBole's defaults, and the steps with theirs."""
-    settings = {key: value for key, value in effective(plan.settings).items() if key not in known_settings.REFUSED}
+    ours = {name: field.get_default() for name, field in BridgeSettings.model_fields.items()}
+    settings = ours | {
+        key: value for key, value in effective(plan.settings).items() if key not in known_settings.REFUSED
+    }
     # RecBole has another default for the first.
     settings |= {"data_path": str(dataset_dir(plan.settings).parent), "checkpoint_dir": str(saved_dir(plan.settings))}
     steps = [{step.command.name: _params(step.command)} for step in plan.steps]

@@ -117,7 +117,9 @@ class RowMatcher:
         if asked == {self.side} or (self.side in asked and rows == mine != others):
             return True
         if rows == mine and (comparable or mine == others):
-            return self._refuse(f"{where} has {rows} rows, as many as there are {self.side}, but was not given their ids")
+            return self._refuse(
+                f"{where} has {rows} rows, as many as there are {self.side}, but was not given their ids"
+            )
         if comparable and ids.dim() > 1:
             return self._refuse(f"{where} was not given the sequence of items, but something of the same shape")
         return rows == mine
@@ -221,9 +223,7 @@ def _fits(ids: torch.Tensor, column: torch.Tensor) -> bool:
 def _made_of(ids: torch.Tensor, columns: Sequence[torch.Tensor]) -> bool:
     """Whether ids are one of these columns, or two one after the other."""
     fitting = [column for column in columns if _fits(ids, column) and len(column)]
-    return bool(fitting) and all(
-        any(_same(part, column) for column in fitting) for part in ids.split(len(fitting[0]))
-    )
+    return bool(fitting) and all(any(_same(part, column) for column in fitting) for part in ids.split(len(fitting[0])))
 
 
 def _columns_given(names: Sequence[str], batch: Batch, args: Sequence[Any]) -> list[str]:

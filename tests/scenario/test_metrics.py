@@ -39,7 +39,7 @@ def test_the_popular_and_the_rare_are_counted_after_a_checkpoint_is_loaded(tiny:
     assert second.record.stages["0"]["best_test_res"] == first.record.stages["0"]["best_test_res"]
 
 
-@pytest.mark.parametrize("metric", ["RMSE", "MAE", "LogLoss", "AveragePopularity", "GiniIndex", "AUC", "Recall"])
+@pytest.mark.parametrize("metric", [*RANKING_METRICS, *VALUE_METRICS])
 def test_a_smaller_one_is_a_better_one_where_recbole_says_so(metric: str) -> None:
     from recbole.evaluator import smaller_metrics
 

@@ -148,7 +148,7 @@ def test_the_record_is_written_after_each_step(tiny: Workspace, monkeypatch: pyt
     monkeypatch.setattr(Print, "run", look)
     with pytest.raises(KeyboardInterrupt):
         tiny.run(["init_model", {"print": "x"}], "watched")
-    assert (seen[0].status, [step["command"] for step in seen[0].steps]) == ("running", ["init_model"])
+    assert (seen[0].status, [step["command"] for step in seen[0].steps]) == ("running", ["init_model", "print"])
     assert seen[0].environment["packages"]["recbole"] == "1.2.1"
     (path,) = Path("saved").glob("*/record.json")
     after = RunRecord.read(path)

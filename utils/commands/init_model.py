@@ -30,7 +30,7 @@ class InitModel(Command):
             raise StepError(None, f"{ctx.settings['model']} cannot be built: {message_of(error)}") from error
         ctx.drop_trainer()
         ctx.model, ctx.wrapper = model, None
-        ctx.transfer, ctx.outputs, ctx.trainable = {}, [], []
+        ctx.transfer, ctx.outputs, ctx.trainable = {}, {}, []
         ctx.lineage, ctx.weights_from, ctx.loaded_from, ctx.unused_loss = [], "init_model", None, False
         total, _ = count_parameters(model)
         return StepResult(facts={"parameters": total}, summary=f"{type(model).__name__}, {total:,} parameters")

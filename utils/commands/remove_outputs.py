@@ -18,5 +18,5 @@ class RemoveOutputs(Command):
         assert ctx.wrapper is not None
         count = len(ctx.wrapper.taps)
         ctx.wrapper.remove_outputs()
-        ctx.outputs = []
+        ctx.outputs = {}
         return StepResult(facts={"removed": count}, summary=f"{count} tap{'' if count == 1 else 's'} removed")

@@ -58,7 +58,6 @@ class SetOutputs(Command):
                 places += ctx.wrapper.set_outputs(selectors, side)  # type: ignore[arg-type]
             except (LayerError, TapError, TransferError) as error:
                 raise StepError(name, str(error)) from error
-        chosen = [*(self.layers or []), *(self.users or []), *(self.items or [])]
+            ctx.outputs[name] = [*ctx.outputs.get(name, []), *selectors]
         ctx.unused_loss = False
-        ctx.outputs = [*ctx.outputs, *chosen]
         return StepResult(facts={"taps": places}, summary="; ".join(places))

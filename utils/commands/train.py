@@ -78,7 +78,10 @@ class Train(Command):
             **(ctx.transfer if transferred else dict.fromkeys(ctx.transfer)),
             "distil_loss_weight": ctx.transfer_weight if transferred else None,
             "transferred": transferred,
-            "set_outputs": copy.deepcopy(ctx.outputs),
+            # A plain list, as LLM-KT's journal has it, unless it was said whose each tap is.
+            "set_outputs": copy.deepcopy(
+                ctx.outputs if set(ctx.outputs) - {"layers"} else ctx.outputs.get("layers", [])
+            ),
             "set_trainable": copy.deepcopy(ctx.trainable),
             "config": copy.deepcopy(ctx.changed),
             "settings": ctx.in_force,

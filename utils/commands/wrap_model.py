@@ -114,7 +114,7 @@ class WrapModel(Command):
             "items_emb": files.get("items"),
             "particular": self.particular,
         }
-        ctx.transfer, ctx.outputs, ctx.unused_loss = dict(facts), [], True
+        ctx.transfer, ctx.outputs, ctx.unused_loss = dict(facts), {}, True
         return StepResult(
             facts={**facts, "coverage": coverage},
             summary=f"{self.distil_loss}, vectors for {' and '.join(coverage.values())}",

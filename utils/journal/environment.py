@@ -18,6 +18,8 @@ _PACKAGES = (
     "scikit-learn",
     "sentence-transformers",
     "transformers",
+    "torch-geometric",
+    "pydantic",
 )
 
 
@@ -31,6 +33,19 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         "system": platform.system(),
         "cpu_count": os.cpu_count(),
+        **_device(),
+    }
+
+
+def _device() -> dict[str, Any]:
+    """What torch computes with; asking for GPUs that nobody uses yet would fix which ones are seen."""
+    import torch
+
+    gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else range(0)
+    return {
+        "threads": torch.get_num_threads(),
+        "cuda": torch.version.cuda,
+        "gpus": [torch.cuda.get_device_name(index) for index in gpus],
     }
 
 

@@ -14,7 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from utils.scenario.source import parse_value
+import yaml
+
+from utils.yaml_loader import Loader
 
 _READ = re.compile(
     r"""config(?:\.final_config_dict)?(?:\[|\.get\()\s*["'](\w+)["']|["'](\w+)["'] in (?:self\.)?config\b"""
@@ -58,6 +60,8 @@ REFUSED = {
     "neg_sampling": "RecBole no longer reads it; use train_neg_sample_args",
     "training_neg_sample_num": "RecBole no longer reads it; use train_neg_sample_args",
 }
+# The dataset that comes with RecBole.
+SHIPPED = "ml-100k"
 _TRANSFORMS = "transform.py"
 # Files of RecBole's data folder that only some families use.
 _DATA_OF = {_TRANSFORMS: {"sequential", "own"}, "decisiontree_dataset.py": {"exlib", "own"}}
@@ -183,7 +187,7 @@ def _quick_start(known: KnownModel, dataset: str | None) -> list[str]:
     special = [_ML_100K_DEFAULTS[first]] if first in _ML_100K_DEFAULTS else []
     if known.name in _SPECIAL_ON_ML_100K:
         special = ["special_sequential_on_ml-100k"]
-    return [first, *(special if dataset == "ml-100k" else [])]
+    return [first, *(special if dataset == SHIPPED else [])]
 
 
 def own_defaults(model: str) -> dict[str, Any]:
@@ -194,7 +198,8 @@ def own_defaults(model: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def _yaml(file: Path) -> dict[str, Any]:
-    return parse_value(file.read_text("utf-8")) or {}
+    # Loader is a SafeLoader.
+    return yaml.load(file.read_text("utf-8"), Loader=Loader) or {}
 
 
 def descriptions(model: str | None = None) -> dict[str, str]:

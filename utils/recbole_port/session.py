@@ -23,11 +23,10 @@ import torch
 from models.transfer.rows import IdFields
 from utils.data.atomic import find_malformed
 from utils.data.ids import IdMap
+from utils.paths import DEFAULT_DATA_PATH, dataset_dir
 from utils.recbole_port import known_settings
 from utils.recbole_port.gaps import close_gaps
-from utils.scenario.dataset_files import SHIPPED
-from utils.scenario.paths import DEFAULT_DATA_PATH, dataset_dir
-from utils.scenario.settings_schema import BridgeSettings
+from utils.recbole_port.known_settings import SHIPPED
 
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 
@@ -71,9 +70,9 @@ def build_config(settings: Mapping[str, Any], run_dir: Path, before: Any = None)
     close_gaps()
     from recbole.config import Config
 
-    own = set(BridgeSettings.model_fields)
+    known = known_settings.settings_of(settings["model"])
     # RecBole completes nested settings in place; the scenario's are read again by the next set_config.
-    given = copy.deepcopy({key: value for key, value in settings.items() if key not in own})
+    given = copy.deepcopy({key: value for key, value in settings.items() if key in known})
     given |= {"checkpoint_dir": str(run_dir), "data_path": str(settings.get("data_path", DEFAULT_DATA_PATH))}
     # Config writes its gpu_id into CUDA_VISIBLE_DEVICES before torch looks for a GPU.
     given.setdefault("gpu_id", _visible_gpus())

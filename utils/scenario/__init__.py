@@ -1,1 +1,1 @@
-"""From a YAML file to a checked plan; imports neither torch nor RecBole, though what a command checks may need torch."""
+"""From a YAML file to a checked plan; imports neither torch nor RecBole, but the commands that it asks may."""

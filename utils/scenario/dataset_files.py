@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from utils.paths import dataset_dir
 from utils.recbole_port import known_settings
+from utils.recbole_port.known_settings import SHIPPED
 from utils.registry import did_you_mean
 from utils.scenario.findings import Finding
 from utils.scenario.nodes import NodePath
-from utils.scenario.paths import dataset_dir
-
-# RecBole ships this dataset; it is copied to data_path at first use.
-SHIPPED = "ml-100k"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from utils.yaml_loader import Loader
+
 NodePath = tuple[str | int, ...]
 Mark = tuple[int, int]
 
@@ -17,28 +19,6 @@ MAX_NODES = 100_000
 # Beyond it no library below takes an integer, and Python itself refuses to print the longest.
 LARGEST_INTEGER = 2**63
 
-
-class Loader(yaml.SafeLoader):
-    """YAML's safe loader with RecBole's floats (`1e-5`) and Python's `None`."""
-
-
-Loader.yaml_implicit_resolvers = {
-    key: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":float", ":timestamp"))]
-    for key, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"""^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?
-             |[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+
-             |[-+]?\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?
-             |[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$""",
-        re.X,
-    ),
-    list("-+0123456789."),
-)
-# LLM-KT files write `params: None`.
-Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^None$"), ["N"])
 
 _MERGE = "tag:yaml.org,2002:merge"
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map")}

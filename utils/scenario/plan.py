@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from utils.commands.base import COMMANDS, Command, PlanView
+from utils.paths import vectors_dir
 from utils.scenario.errors import Problem, ScenarioError
-from utils.scenario.paths import vectors_dir
 from utils.scenario.settings import check_settings, place_findings
 from utils.scenario.settings_schema import PreprocessRandom
 from utils.scenario.source import ScenarioFile

@@ -11,7 +11,7 @@ import torch
 from tests.workspace import Run, Workspace
 
 WRAP: dict[str, Any] = {"wrap_model": {"distil_loss": "mse", "users_emb_file": "bare.pt"}}
-FILTER = {"item_inter_num_interval": "[16,inf)", "user_inter_num_interval": "[10,inf)"}
+FILTER = {"val_interval": {"rating": "[4,inf)"}, "user_inter_num_interval": "[8,inf)"}
 
 
 def _number_users(workspace: Workspace, first: int) -> None:
@@ -19,7 +19,6 @@ def _number_users(workspace: Workspace, first: int) -> None:
     for suffix in ("inter", "user"):
         path = workspace.folder / "datasets" / "tiny" / f"tiny.{suffix}"
         text = re.sub(r"^u(\d+)", lambda match: str(int(match[1]) - 1 + first), path.read_text(), flags=re.MULTILINE)
-        # `user_id` has no digit after its u.
         path.write_text(text)
 
 
@@ -35,8 +34,9 @@ def test_users_numbered_from_0_are_refused_with_a_matrix_that_starts_with_1(
 ) -> None:
     _number_users(tiny, first=0)
     refused = _wrap(tiny, 30, **settings)
-    assert "numbered from '1', but the dataset's users start with '0'; set llm_config.users_start_with_1: False" in (
-        (refused.record.error or {})["message"]
+    assert (
+        "numbered from '1', but the dataset's users start with '0'; set llm_config.users_start_with_1: False"
+        in ((refused.record.error or {})["message"])
     )
     fine = _wrap(tiny, 30, **settings, llm_config={"users_start_with_1": False})
     assert fine.record.status == "done", fine.console.text

@@ -207,7 +207,7 @@ def test_a_bare_matrix_has_a_row_for_each_token_before_any_filter() -> None:
     with pytest.raises(VectorFileError) as caught:
         _align(_matrix(1, 3), FILTERED, files=files)
     assert str(caught.value) == "u.pt has 3 rows, for users '1' to '3'; the last of the dataset's users is '4'"
-    with pytest.raises(VectorFileError, match="u.pt has 5 rows, for users '1' to '5'; the last of the dataset's users"):
+    with pytest.raises(VectorFileError, match=r"u\.pt has 5 rows, for users '1' to '5'; the last of the dataset's"):
         _align(_matrix(1, 5), FILTERED, files=files)
 
 
