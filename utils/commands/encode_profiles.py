@@ -138,7 +138,7 @@ class EncodeProfiles(Command):
                 )
         except EncoderError as error:
             raise StepError("encoder", str(error)) from error
-        meta = {**meta, "content": content, "encoder": self.encoder}
+        meta = {**meta, "content": content, "encoder": self.encoder, "side": noun, "dataset": ctx.settings["dataset"]}
         write_vectors(path, VectorFile(vectors, tuple(texts), meta))
         return {
             **facts,

@@ -13,7 +13,7 @@ from utils.scenario.errors import StepError
 from utils.scenario.vector_names import VectorFileName
 
 # What is true of the reduced vectors as well. Not `content`: by that encode_profiles knows what it has encoded.
-CARRIED = ("train_fingerprint", "encoder", "source")
+CARRIED = ("train_fingerprint", "encoder", "source", "side", "dataset")
 
 
 @command("reduce_dim")

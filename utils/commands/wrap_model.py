@@ -137,6 +137,9 @@ class WrapModel(Command):
             aligned = align(path, file, ids, side, starts_with_1, lambda: file_tokens(config, side))
         except VectorFileError as error:
             raise StepError(parameter, str(error)) from error
+        for key, here in (("side", side), ("dataset", ctx.settings["dataset"])):
+            if file.meta.get(key, here) != here:
+                raise StepError(parameter, f"{name} holds vectors of {file.meta[key]}, not of {here}")
         written_from = file.meta.get("train_fingerprint")
         if written_from is not None and written_from != ctx.train_fingerprint:
             raise StepError(
@@ -144,6 +147,8 @@ class WrapModel(Command):
                 f"{name} was written from another train part than this run's, so it may hold test items; "
                 "encode it again (and reduce it again) under this scenario's split and seed",
             )
+        if side == "users" and not file.origin_known:
+            ctx.console.line(f"        note: {name} does not say what it was written from; test items may be in it")
         return Teacher(side, aligned.vectors, aligned.present, name), aligned.coverage(side)
 
 

@@ -91,6 +91,12 @@ def _loaded(files: _Files, header: list[str], values: Mapping[str, Any], given: 
             if column not in available:
                 place = (*at, index) if "load_col" in given else at
                 yield Finding(place, f"load_col.{suffix}{own}: {files.no_column(suffix, column, available)}")
+    model = known_settings.models().get(str(values.get("model")))
+    if model is not None and model.kind == "knowledge" and load_col is not None:
+        lacking = [suffix for suffix in ("kg", "link") if suffix not in load_col]
+        if lacking:
+            at = ("load_col",) if "load_col" in given else ("dataset",)
+            yield Finding(at, f"load_col{own} lacks {' and '.join(lacking)}, from which {model.name} learns")
     said = set()
     for suffix, setting in _needed(values, columns):
         column, available = values[setting], columns[suffix]

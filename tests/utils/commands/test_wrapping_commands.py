@@ -177,3 +177,30 @@ def test_a_vector_file_that_does_not_fit_is_blamed_on_its_parameter(
     assert said.startswith("wrap_model.users_emb_file: datasets/llm_embeddings/tiny/bad.pt")
     assert message in said
     assert at == "bad.pt"
+
+
+def test_vectors_that_do_not_say_what_they_were_written_from_are_noted(workspace: Workspace) -> None:
+    workspace.save_vectors("told.pt", USERS, source="random")
+    workspace.save_vectors("untold.pt", USERS)
+    notes = {}
+    for name in ("told.pt", "untold.pt"):
+        run = workspace.run(["init_model", {"wrap_model": {"distil_loss": "mse", "users_emb_file": name}}], "origin")
+        notes[name] = [line.strip() for line in run.console.lines if "note:" in line]
+    assert notes == {
+        "told.pt": [],
+        "untold.pt": ["note: untold.pt does not say what it was written from; test items may be in it"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("meta", "said"),
+    [
+        ({"side": "items"}, "v.pt holds vectors of items, not of users"),
+        ({"dataset": "ml-1m"}, "v.pt holds vectors of ml-1m, not of tiny"),
+    ],
+)
+def test_vectors_of_another_side_or_dataset_are_refused(meta: dict[str, str], said: str, workspace: Workspace) -> None:
+    # Tokens are often just numbers, so those of the items would fit the users.
+    workspace.save_vectors("v.pt", USERS, **meta)
+    run = workspace.run(["init_model", {"wrap_model": {"distil_loss": "mse", "users_emb_file": "v.pt"}}], "foreign")
+    assert (run.record.error or {})["message"] == f"wrap_model.users_emb_file: {said}"

@@ -96,3 +96,13 @@ def test_the_field_separator_of_the_scenario_divides_the_header(mine, complaints
     (mine / "mine.inter").write_text(INTER.replace("\t", ","), "utf-8")
     assert len(complaints(MINE)) > 0
     assert complaints(f"{MINE}field_separator: ','") == []
+
+
+def test_a_model_of_a_knowledge_graph_needs_its_files_loaded(mine, complaints):
+    (mine / "mine.kg").write_text("head_id:token\trelation_id:token\ttail_id:token\n", "utf-8")
+    (mine / "mine.link").write_text("item_id:token\tentity_id:token\n", "utf-8")
+    columns = "inter: [user_id, item_id, rating, timestamp]"
+    lacking = "load_col lacks kg and link, from which CKE learns"
+    assert complaints(f"model: CKE\ndataset: mine\nload_col: {{{columns}}}") == [lacking]
+    assert complaints(f"model: CKE\ndataset: mine\nload_col: {{{columns}, kg: '*', link: '*'}}") == []
+    assert complaints(f"model: NeuMF\ndataset: mine\nload_col: {{{columns}}}") == []

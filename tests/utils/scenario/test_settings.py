@@ -82,6 +82,11 @@ def test_it_accepts(complaints, setting):
         ("eval_args: {split: ~}", "eval_args.split: got none; accepted: one of RS, LS, TS"),
         ("eval_args: {mode: {valid: full, tst: full}}", "eval_args.mode.tst: unknown key; did you mean 'test'?"),
         ("clip_grad_norm: {norm_type: 2}", "clip_grad_norm needs 'max_norm'"),
+        (
+            "llm_config: {preprocess_from_json: {from: a.json, to: a.pt, by: exp_2024_04_12}}",
+            "llm_config.preprocess_from_json.by: got 'exp_2024_04_12'; accepted: 'exp_2024_04_11' or "
+            "'exp_2024_05_18_AVC_users'; did you mean 'exp_2024_04_11'?",
+        ),
         ("llm_config: {preprocess_from_json: {from: a.json}}", "llm_config.preprocess_from_json needs 'to'"),
         ("dataset: a/b", "dataset: got 'a/b'; accepted: a text such as 'ml-100k'"),
         ("encoding: utf-9", "encoding: got 'utf-9'; accepted: a text such as 'utf-8' or 'latin-1'"),
