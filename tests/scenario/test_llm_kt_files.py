@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from utils.scenario import plan, source
 from utils.scenario.errors import ScenarioError
@@ -24,7 +25,7 @@ def _their_datasets(tmp_path, monkeypatch):
     for name in ("ml-1m/user1536.pt", "ml-1m/profiles.json", "ml-100k/user_profiles.json"):
         (vectors / name).parent.mkdir(parents=True, exist_ok=True)
         # Only its existence is looked at before a run.
-        (vectors / name).touch()
+        torch.save(torch.ones(2, 2), vectors / name)
     monkeypatch.chdir(tmp_path)
 
 

@@ -70,17 +70,22 @@ class PlanView:
     vector_files: Collection[Path]
     vectors_dir: Path
 
-    def missing_vectors(self, parameter: str, file_name: str | None, told_by: str = "") -> list[Complaint]:
-        """One complaint when a vector file neither exists nor is written by an earlier step.
+    def bad_vectors(self, parameter: str, file_name: str | None, told_by: str = "") -> list[Complaint]:
+        """One complaint when a vector file is neither there and readable nor written by an earlier step.
 
         told_by: where the name came from, if not from the parameter itself.
         """
-        if file_name is None:
+        if file_name is None or (path := self.vectors_dir / file_name) in self.vector_files:
             return []
-        path = self.vectors_dir / file_name
-        if path in self.vector_files or path.is_file():
-            return []
-        return [Complaint((parameter,), f"no file {path}, and no earlier step writes it{told_by}")]
+        if not path.is_file():
+            return [Complaint((parameter,), f"no file {path}, and no earlier step writes it{told_by}")]
+        from utils.data.embeddings import VectorFileError, read_vectors
+
+        try:
+            read_vectors(path)
+        except VectorFileError as error:
+            return [Complaint((parameter,), f"{error}{told_by}")]
+        return []
 
 
 class Command(BaseModel):

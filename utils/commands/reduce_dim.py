@@ -34,7 +34,7 @@ class ReduceDim(Command):
     def check(self, view: PlanView) -> Iterable[Complaint]:
         if self.file_in == self.file_out:
             yield Complaint(("file_out",), f"'{self.file_out}' is the file that is read; name another one")
-        yield from view.missing_vectors("file_in", self.file_in)
+        yield from view.bad_vectors("file_in", self.file_in)
 
     def vector_files_written(self) -> Iterable[str]:
         return (self.file_out,)

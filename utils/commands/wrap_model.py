@@ -80,7 +80,7 @@ class WrapModel(Command):
             if given is not None and side not in files:
                 yield Complaint((parameter,), f"{self.distil_loss} does not compare {side}; remove it")
             told_by = "" if given is not None else f" (llm_config.default_{parameter} names it)"
-            yield from view.missing_vectors(parameter, dict(files).get(side), told_by)  # type: ignore[call-overload]
+            yield from view.bad_vectors(parameter, dict(files).get(side), told_by)  # type: ignore[call-overload]
 
     def run(self, ctx: RunContext) -> StepResult:
         from models.losses import find_loss

@@ -138,7 +138,10 @@ def _checked(path: Path, file: VectorFile) -> VectorFile:
     if bool(bad.any()):
         first = int(bad.nonzero()[0])
         who = f"row {first}" + (f" (token '{file.tokens[first]}')" if file.tokens else "")
-        raise VectorFileError(f"{path} has {int(bad.sum())} rows with NaN or infinity, the first is {who}")
+        count = int(bad.sum())
+        raise VectorFileError(
+            f"{path} has {count} row{'' if count == 1 else 's'} with NaN or infinity, the first is {who}"
+        )
     return VectorFile(vectors, file.tokens, file.meta)
 
 

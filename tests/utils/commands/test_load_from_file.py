@@ -86,9 +86,9 @@ def test_weights_that_do_not_fit_are_refused(first: Run, workspace: Workspace) -
     state = torch.load(workspace.folder / "first.pth", weights_only=True)
     state["state_dict"]["item_embedding.weight"] = state["state_dict"]["item_embedding.weight"][:, :4]
     torch.save(state, workspace.folder / "narrow.pth")
-    assert _refused(workspace, "narrow.pth") == (
-        "narrow.pth does not fit this BPR: 'item_embedding.weight' is [41, 4] there and [41, 8] here; nothing was loaded"
-    )
+    said = _refused(workspace, "narrow.pth")
+    what = "'item_embedding.weight' is [41, 4] there and [41, 8] here"
+    assert said == f"narrow.pth does not fit this BPR: {what}; nothing was loaded"
 
 
 def test_a_checkpoint_with_code_is_refused_and_the_code_not_run(first: Run, workspace: Workspace) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from tests.workspace import ITEMS, USERS, Run, Workspace, transferred
+from tests.workspace import ITEMS, USERS, Run, Workspace, standing_in, transferred
+from utils.scenario import plan, source
+from utils.scenario.errors import ScenarioError
 
 WRAP: dict[str, Any] = {"wrap_model": {"distil_loss": "mse", "users_emb_file": "u.pt"}}
 END = ["init_trainer", "train", "test_eval"]
@@ -165,7 +168,6 @@ def test_a_tap_on_frozen_layers_only_is_refused(workspace: Workspace) -> None:
     [
         (torch.ones(30, 8), "is a matrix without tokens, but users are not numbered (e.g. '"),
         ({"vectors": torch.ones(1, 8), "tokens": ["x"]}, "none of its tokens (x, ...) is one of the 30 users ("),
-        ({"vectors": torch.full((1, 8), torch.nan), "tokens": ["u1"]}, "has 1 rows with NaN or infinity"),
     ],
 )
 def test_a_vector_file_that_does_not_fit_is_blamed_on_its_parameter(
@@ -177,6 +179,17 @@ def test_a_vector_file_that_does_not_fit_is_blamed_on_its_parameter(
     assert said.startswith("wrap_model.users_emb_file: datasets/llm_embeddings/tiny/bad.pt")
     assert message in said
     assert at == "bad.pt"
+
+
+def test_a_vector_file_that_cannot_be_used_anywhere_is_found_before_anything_runs(workspace: Workspace) -> None:
+    content = {"vectors": torch.full((1, 8), torch.nan), "tokens": ["u1"]}
+    torch.save(content, workspace.vectors / "nan.pt")
+    path = workspace.write(["init_model", {"wrap_model": {"distil_loss": "mse", "users_emb_file": "nan.pt"}}], "nan")
+    with standing_in(workspace.folder), pytest.raises(ScenarioError) as caught:
+        plan.build(source.read(Path(path.name)))
+    (problem,) = caught.value.problems
+    assert problem.source_line.strip() == "users_emb_file: nan.pt"
+    assert "nan.pt has 1 row with NaN or infinity, the first is row 0 (token 'u1')" in problem.message
 
 
 def test_vectors_that_do_not_say_what_they_were_written_from_are_noted(workspace: Workspace) -> None:

@@ -96,7 +96,7 @@ def test_half_a_file_is_refused(tmp_path: Path) -> None:
             {"vectors": torch.tensor([[0.0], [float("nan")], [float("inf")]]), "tokens": ["a", "b", "c"]},
             "u.pt has 2 rows with NaN or infinity, the first is row 1 (token 'b')",
         ),
-        (torch.tensor([[float("inf")]]), "u.pt has 1 rows with NaN or infinity, the first is row 0"),
+        (torch.tensor([[float("inf")]]), "u.pt has 1 row with NaN or infinity, the first is row 0"),
     ],
 )
 def test_what_is_wrong_with_the_content_is_said(content: Any, said: str, tmp_path: Path) -> None:
