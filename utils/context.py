@@ -188,7 +188,7 @@ class RunContext:
             # RecBole counts its padding row as well.
             "users": dataset.user_num - 1,
             "items": dataset.item_num - 1,
-            "interactions": dataset.inter_num,
+            "interactions": data.interactions,
         }
         self.record.protocol = protocol(config)
         return data

@@ -52,5 +52,5 @@ def build(case: ModelCase, data_path: Path, run_dir: Path, **settings: Any) -> B
     train, valid, test = data_preparation(config, dataset)
     seed_everything(config)
     model = get_model(config["model"])(config, train._dataset).to(config["device"])
-    fields = id_fields(config, Data(dataset, [train], valid, test))
+    fields = id_fields(config, Data(dataset, [train], valid, test, len(dataset)))
     return Built(config, train, valid, test, model, fields)

@@ -37,12 +37,17 @@ class DataError(ValueError):
 
 @dataclass
 class Data:
-    """A dataset, its loaders, and the train parts of `add_train_split` with the full train set last."""
+    """A dataset, its loaders, and the train parts of `add_train_split` with the full train set last.
+
+    interactions: how many there are after the filters. A sequential dataset loses some of them as it is split,
+    since a user's first item is never a target.
+    """
 
     dataset: Any
     train: list[Any]
     valid: Any
     test: Any
+    interactions: int
 
     @property
     def full_train(self) -> Any:
@@ -175,9 +180,10 @@ def load_data(config: Any, ratios: list[float] | None, shuffle_first: bool) -> D
     if config["eval_args"]["order"] == "TO" and config["TIME_FIELD"] not in dataset.inter_feat:
         loaded = ", ".join(dataset.inter_feat)
         raise DataError(f"eval_args.order TO needs the column '{config['TIME_FIELD']}'; loaded are {loaded}")
+    interactions = len(dataset)
     train, valid, test = data_preparation(config, dataset)
     parts = _train_parts(config, train, ratios, shuffle_first) if ratios else []
-    return Data(dataset, [*parts, train], valid, test)
+    return Data(dataset, [*parts, train], valid, test, interactions)
 
 
 def _check_files(config: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.workspace import SETTINGS, TRAIN, Workspace
+from tests.workspace import SASREC, SETTINGS, TRAIN, Workspace
 from utils.recbole_port import session
 from utils.recbole_port.session import VISIBLE_GPUS, DataError, build_config, kept_process_state, kept_random_state
 
@@ -223,3 +223,11 @@ def test_an_interrupted_copy_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
 def test_other_datasets_are_not_shipped(tmp_path: Path) -> None:
     session.ship_dataset({"dataset": "tiny", "data_path": str(tmp_path)})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("settings", [{}, SASREC])
+def test_interactions_are_counted_before_a_model_type_drops_any(settings: dict[str, Any], tiny: Workspace) -> None:
+    # 30 users with 20 interactions each, also for SASRec, which makes 19 targets of 20 items.
+    context = tiny.context(**settings)
+    assert context.data.interactions == 30 * 20
+    assert context.record.dataset["interactions"] == 30 * 20
