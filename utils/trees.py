@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
+import warnings
 from pathlib import Path
 
 from utils.commands.base import Command
@@ -26,11 +27,14 @@ def tree_of(plan: Plan, console: Console) -> str:
     with tempfile.TemporaryDirectory() as folder, kept_process_state(plan.settings.get("threads")):
         record = RunRecord("info", str(plan.path), dict(plan.settings))
         ctx = RunContext(copy.deepcopy(plan.settings), record, Path(folder), plan.path, console)
-        for command in _up_to_the_model(plan):
-            try:
-                command.run(ctx)
-            except StepError as error:
-                raise CannotBuild(plan.source.problem(("model",), error.message, at_key=True).render()) from error
+        # RecBole's and torch's warnings are for developers; a run keeps them in its log.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for command in _up_to_the_model(plan):
+                try:
+                    command.run(ctx)
+                except StepError as error:
+                    raise CannotBuild(plan.source.problem(("model",), error.message, at_key=True).render()) from error
         return tree_text(ctx.model)
 
 

@@ -66,7 +66,10 @@ class Comparison:
         if torch.is_grad_enabled() and not student.requires_grad:
             raise TapError(f"{fired.where} has no gradient: everything it depends on is frozen")
         if student.shape[-1] < width or (student.shape[-1] > width and not self._particular):
-            hint = f"; particular: True compares its first {width}" if student.shape[-1] > width else ""
+            if student.shape[-1] > width:
+                hint = f"; particular: True compares its first {width}"
+            else:
+                hint = f"; reduce the vectors to {student.shape[-1]} (reduce_dim)"
             raise TransferError(f"{fired.where} is {student.shape[-1]} wide, {teacher.source} has {width}{hint}")
         # A GPU is waited for here: how many rows have a vector decides the shapes of all that follows.
         present = teacher.present[ids].nonzero().squeeze(1)

@@ -87,7 +87,7 @@ class Fired:
             choices = " or ".join(f"'{tap.text}#{number}'" for number in range(1, min(count, 3) + 1))
             raise TapError(f"{self.where} fired {count} times; say which: {choices}")
         if tap.call is not None and tap.call > count:
-            raise TapError(f"{self.where} fired {count} times, not {tap.call}")
+            raise TapError(f"{self.where} fired {count} time{'' if count == 1 else 's'}, not {tap.call}")
         return self.calls[(tap.call or 1) - 1]
 
 

@@ -49,7 +49,8 @@ class _Files:
         except OSError:
             beside = []
         there = ", ".join(sorted(beside)) or "no dataset"
-        return f"; in {self.folder.parent}, the data_path, there is {there} ({SHIPPED} comes with RecBole)"
+        hint = did_you_mean(self.name, {*beside, SHIPPED} - {self.name})
+        return f"{hint} (data_path {self.folder.parent} holds {there}; {SHIPPED} comes with RecBole)"
 
 
 def check_dataset_files(values: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Finding]:

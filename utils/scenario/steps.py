@@ -204,6 +204,7 @@ def _translate(
         place = (*raw.params_path, *_in_params(cls, found.path, by_shorthand))
         shown = dotted((cls.name, *(found.path[1:] if by_shorthand else found.path)))
         if found.kind == "unknown":
-            yield source.problem(place, f"{shown}: unknown parameter{found.text}", at_key=True)
+            none = "" if cls.model_fields else f"; {cls.name} takes none"
+            yield source.problem(place, f"{shown}: unknown parameter{found.text}{none}", at_key=True)
         else:
             yield source.problem(place, f"{shown}: {found.text}")

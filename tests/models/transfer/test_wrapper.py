@@ -193,8 +193,8 @@ def test_particular_compares_the_first_columns_of_a_wider_layer() -> None:
             False,
             r"the tap 'layer' \(layer 4, layer\) is 2 wide, users1.pt has 1; particular: True compares its first 1",
         ),
-        (3, False, "is 2 wide, users3.pt has 3$"),
-        (3, True, "is 2 wide, users3.pt has 3$"),
+        (3, False, "is 2 wide, users3.pt has 3; reduce the vectors to 2"),
+        (3, True, "is 2 wide, users3.pt has 3; reduce the vectors to 2"),
     ],
 )
 def test_widths_that_differ_are_refused(width: int, particular: bool, message: str) -> None:

@@ -105,7 +105,8 @@ def test_a_failed_run_leaves_no_hook_on_the_model(workspace: Workspace, monkeypa
         (
             "u9.pt",
             ["user_embedding"],
-            "set_outputs: the tap 'user_embedding' (layer 2, user_embedding) is 8 wide, u9.pt has 9",
+            "set_outputs: the tap 'user_embedding' (layer 2, user_embedding) is 8 wide, u9.pt has 9; "
+            "reduce the vectors to 8 (reduce_dim)",
             "- user_embedding",
         ),
         (

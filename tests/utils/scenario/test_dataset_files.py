@@ -31,12 +31,12 @@ def test_ml_100k_need_not_be_there_yet(complaints):
 def test_an_ml_100k_folder_that_lacks_its_file_is_not_taken_for_recboles(tmp_path, complaints):
     (tmp_path / "datasets" / "ml-100k").mkdir(parents=True)
     (message,) = complaints("")
-    assert message.startswith("no file datasets/ml-100k/ml-100k.inter; in datasets, the data_path, there is no dataset")
+    assert message.startswith("no file datasets/ml-100k/ml-100k.inter (data_path datasets holds no dataset")
 
 
 def test_a_missing_dataset_names_those_that_are_there(mine, complaints):
     assert complaints("dataset: yours") == [
-        "no file datasets/yours/yours.inter; in datasets, the data_path, there is mine (ml-100k comes with RecBole)"
+        "no file datasets/yours/yours.inter (data_path datasets holds mine; ml-100k comes with RecBole)"
     ]
 
 
