@@ -35,3 +35,8 @@ def test_the_scenario_of_the_readme_is_accepted(tmp_path: Path, monkeypatch: pyt
     Path("readme.yaml").write_text(example, "utf-8")
     steps = plan.build(source.read(Path("readme.yaml"))).steps
     assert [step.command.name for step in steps][-2:] == ["train", "test_eval"]
+
+
+def test_nothing_is_left_to_be_filled_in():
+    prose = re.sub(r"```.*?```", "", (ROOT / "README.md").read_text("utf-8"), flags=re.S)
+    assert not [line for line in prose.splitlines() if re.fullmatch(r"[A-Z]{4,}", line.strip())]

@@ -174,3 +174,23 @@ def test_a_wrong_set_is_named(run, option, problem):
     assert shown.startswith(problem)
     # Once, although it is wrong for both files.
     assert shown.endswith("\n1 problem; nothing was run\n")
+
+
+def test_the_settings_of_one_model_can_be_listed(run):
+    code, shown = run("--list", "settings", "--set", "model=LightGCN")
+    assert code == 0
+    assert "n_layers                       2                        a setting of LightGCN" in shown
+    # Ours, not RecBole's 'dataset/'.
+    assert "data_path                      datasets " in shown
+
+
+@pytest.mark.parametrize(
+    ("option", "problem"),
+    [
+        ("model=LightGNC", "--set model: unknown model 'LightGNC'; did you mean 'LightGCN'?"),
+        ("epochs=3", "--set epochs: accepted here: model=NAME"),
+    ],
+)
+def test_a_listing_ignores_no_option(run, option, problem):
+    code, shown = run("--list", "settings", "--set", option)
+    assert (code, shown.splitlines()[0]) == (2, problem)

@@ -148,6 +148,8 @@ def _ended(plan: Plan, record: RunRecord) -> str:
 def show_listing(what: str, overrides: Sequence[str]) -> int:
     """Print one line per command, loss, recommender or setting; returns the exit code."""
     from utils.listing import listing
+    from utils.recbole_port import known_settings
+    from utils.registry import did_you_mean
 
     settings = {}
     for text in overrides:
@@ -156,5 +158,16 @@ def show_listing(what: str, overrides: Sequence[str]) -> int:
             Console().line(render_problems([problem]))
             return INVALID
         settings[name] = value
-    Console().line(listing(what, settings.get("model")))
+    model = settings.pop("model", None)
+    known = known_settings.models()
+    if settings or (model is not None and model not in known):
+        wrong = next(iter(settings), "model")
+        what_is = (
+            f"unknown model '{model}'{did_you_mean(str(model), known)}"
+            if wrong == "model"
+            else "accepted here: model=NAME"
+        )
+        Console().line(render_problems([Problem(f"--set {wrong}", 0, 0, what_is)]))
+        return INVALID
+    Console().line(listing(what, model))
     return DONE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from utils import paths
 from utils.console import Console
@@ -23,11 +23,12 @@ class RunContext:
     """Everything the commands of one scenario share.
 
     settings: the scenario's, as `set_config` may have changed them.
-    stage: the `train_part` that results are recorded under.
+    part: the `train_part` that was set last; stage: what results are recorded under, `part` or `part-2`, ...
     train_index: which train dataset `train` uses; None is the full one.
     transfer, outputs, trainable: what is wrapped, tapped and frozen now, as the record wants it.
     changed: what `set_config` has changed so far; in_force: all settings as the trainer was made with.
-    lineage: the stages that have trained the present model; weights_from: where its weights come from.
+    lineage: the stages that have trained the present model.
+    weights: what its weights are: fresh, those of the last or the best epoch, or from a file.
     loaded_from: the checkpoint that was loaded, and whether it had been trained with a transfer loss.
     unused_loss: a model was wrapped and no outputs have been set since.
     trainings: how many trainers this run has had; each writes a checkpoint of its own.
@@ -42,6 +43,7 @@ class RunContext:
     model: Any = None
     wrapper: TransferWrapper | None = None
     trainer: Any = None
+    part: str = "0"
     stage: str = "0"
     train_index: int | None = None
     trainings: int = 0
@@ -51,7 +53,7 @@ class RunContext:
     changed: dict[str, Any] = field(default_factory=dict)
     in_force: dict[str, Any] = field(default_factory=dict)
     lineage: list[str] = field(default_factory=list)
-    weights_from: str = "init_model"
+    weights: Literal["fresh", "last", "best", "file"] = "fresh"
     loaded_from: dict[str, Any] | None = None
     unused_loss: bool = False
     _data: Data | None = None
@@ -87,13 +89,28 @@ class RunContext:
 
     def open_training(self) -> dict[str, Any]:
         """The stage for a new training: the open one, or the next where that holds a training already."""
-        number = 1
-        while "lineage" in self.stage_facts():
-            number += 1
-            base, _, _ = self.stage.partition("-")
-            self.stage = f"{base}-{number}"
+        self._open_unused_stage()
         self.lineage = [*self.lineage, self.stage]
         return self.stage_facts()
+
+    def open_test(self) -> dict[str, Any]:
+        """The stage that a test of the present model belongs to: the one that trained it, whichever is open.
+
+        A model that was loaded and not trained further gets a stage of its own.
+        """
+        if self.lineage:
+            return self.record.stages[self.lineage[-1]]
+        if self.stage_facts().get("lineage") != [] or self.stage_facts().get("loaded_from") != self.loaded_from:
+            self._open_unused_stage()
+        return self.stage_facts()
+
+    def _open_unused_stage(self) -> None:
+        """Make a stage the open one that holds neither a training nor a test: `0`, else `0-2`, `0-3`, ..."""
+        number = 1
+        self.stage = self.part
+        while "lineage" in self.stage_facts():
+            number += 1
+            self.stage = f"{self.part}-{number}"
 
     @property
     def transferred(self) -> bool:

@@ -31,6 +31,6 @@ class InitModel(Command):
         ctx.drop_trainer()
         ctx.model, ctx.wrapper = model, None
         ctx.transfer, ctx.outputs, ctx.trainable = {}, {}, []
-        ctx.lineage, ctx.weights_from, ctx.loaded_from, ctx.unused_loss = [], "init_model", None, False
+        ctx.lineage, ctx.weights, ctx.loaded_from, ctx.unused_loss = [], "fresh", None, False
         total, _ = count_parameters(model)
         return StepResult(facts={"parameters": total}, summary=f"{type(model).__name__}, {total:,} parameters")

@@ -9,6 +9,7 @@ from typing import ClassVar
 from utils.commands.base import Command, StepResult, command
 from utils.context import RunContext
 from utils.scenario.settings import effective
+from utils.scenario.settings_schema import BridgeSettings
 
 
 @command("init_trainer")
@@ -29,7 +30,8 @@ class InitTrainer(Command):
         tensorboard = Path("log") / "tensorboard" / ctx.run_id / f"trainer-{ctx.trainings}"
         config = ctx.recbole_config()
         ctx.trainer = build_trainer(config, ctx.model, ctx.run_dir / name, tensorboard)
-        ctx.in_force = copy.deepcopy(effective(ctx.settings))
+        ours = {name: field.get_default() for name, field in BridgeSettings.model_fields.items()}
+        ctx.in_force = copy.deepcopy(ours | effective(ctx.settings))
         facts = {
             "trainer": type(ctx.trainer).__name__,
             "epochs": config["epochs"],

@@ -43,8 +43,11 @@ class LoadFromFile(Command):
         shutil.copyfile(self.path, own)
         ctx.trainer.saved_model_file = own
         epoch = int(ctx.trainer.start_epoch)
-        ctx.weights_from, ctx.lineage = self.path, []
+        ctx.weights, ctx.lineage = "file", []
         ctx.loaded_from = {"path": self.path, **ctx.trainer.loaded_provenance}
+        counts = ctx.trainer.resumes_score
+        note = "" if counts else "; its best score was measured in another way and does not count"
         return StepResult(
-            facts={"path": self.path, "start_epoch": epoch}, summary=f"{self.path}, goes on at epoch {epoch}"
+            facts={"path": self.path, "start_epoch": epoch, "resumes_score": counts},
+            summary=f"{self.path}, goes on at epoch {epoch}{note}",
         )

@@ -25,7 +25,7 @@ class Set(Command):
 
     def run(self, ctx: RunContext) -> StepResult:
         if "train_part" in self.variables:
-            ctx.stage = str(self.variables["train_part"])
+            ctx.part = ctx.stage = str(self.variables["train_part"])
             ctx.stage_facts()
         ctx.record.variables.update(self.variables)
         return StepResult(facts=self.variables, summary=", ".join(f"{k} = {v}" for k, v in self.variables.items()))

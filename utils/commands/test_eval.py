@@ -29,9 +29,10 @@ class TestEval(Command):
         metrics = test(ctx.trainer, ctx.data.full_train, ctx.data.test, show)
         if not metrics:
             raise StepError(None, "the split has no test part (eval_args.split)")
-        stage = ctx.stage_facts()
-        stage.setdefault("protocol", protocol(ctx.trainer.config))
-        stage.setdefault("loaded_from", ctx.loaded_from)
-        stage["best_test_res"] = metrics
-        ctx.weights_from = f"the best epoch of stage {ctx.stage}" if ctx.lineage else ctx.weights_from
+        stage = ctx.open_test()
+        if not ctx.lineage:
+            stage.update(lineage=[], loaded_from=ctx.loaded_from, protocol=protocol(ctx.trainer.config))
+        stage.update(best_test_res=metrics, tested_in_step=len(ctx.record.steps))
+        if ctx.lineage:
+            ctx.weights = "best"
         return StepResult(facts=metrics, summary=", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))

@@ -60,7 +60,7 @@ class Train(Command):
             stage["best_val_score"], stage["best_val_res"] = best_so_far(ctx.trainer)
             file = best_model_file(ctx.trainer)
             stage["bestmodel_file"] = None if file is None else str(file)
-            ctx.weights_from = f"the last epoch of stage {ctx.stage}"
+            ctx.weights = "last"
         stage.update(best_val_score=result.best_score, best_val_res=result.best_valid, best_epoch=result.best_epoch)
         count = f"{len(result.epochs)} epoch{'' if len(result.epochs) == 1 else 's'}"
         best = "not validated" if result.best_score is None else f"best valid {metric} {result.best_score:.4f}"
@@ -87,7 +87,8 @@ class Train(Command):
             "settings": ctx.in_force,
             "protocol": protocol(ctx.trainer.config),
             "lineage": list(ctx.lineage),
-            "starts_from": ctx.weights_from,
+            "starts_from": ctx.weights,
+            "frozen": sorted(name for name, value in ctx.model.named_parameters() if not value.requires_grad),
             "loaded_from": ctx.loaded_from,
         }
 

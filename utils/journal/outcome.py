@@ -8,11 +8,14 @@ from typing import Any
 
 from utils.journal.records import RunRecord
 
-# Settings that change no number, or that are the transfer itself.
+# Settings that change no number, that are the transfer itself, or that are compared in another form.
 _INERT = frozenset(
     [
         "distil_loss_weight", "llm_config", "threads", "save", "journal_name", "logger_level", "show_progress",
-        "state", "checkpoint_dir", "data_path", "log_wandb", "wandb_project", "loss_decimal_place",
+        "state", "checkpoint_dir", "data_path", "log_wandb", "wandb_project", "loss_decimal_place", "eval_batch_size",
+        "worker", "encoding",
+        # As RecBole resolved them they stand in the protocol.
+        "eval_args", "metrics", "topk", "valid_metric", "repeatable", "use_gpu", "gpu_id",
     ]
 )  # fmt: skip
 
@@ -22,6 +25,7 @@ class Outcome:
     """The last tested stage of a run, with every training that its model went through.
 
     transferred: whether any of these had a transfer loss; losses: their names.
+    loaded: whether the model came from a checkpoint, whose own trainings are not known here.
     budget: what each of these trainings was given, to be compared before numbers are.
     """
 
@@ -29,6 +33,7 @@ class Outcome:
     valid_metric: str
     transferred: bool
     losses: tuple[str, ...]
+    loaded: bool
     budget: Sequence[Mapping[str, Any]]
 
 
@@ -37,31 +42,28 @@ def outcome_of(record: RunRecord) -> Outcome | None:
     tested = [stage for stage in record.stages.values() if stage.get("best_test_res")]
     if not tested:
         return None
-    last = tested[-1]
+    # Stages may be opened in one order and tested in another.
+    last = max(enumerate(tested), key=lambda numbered: (numbered[1].get("tested_in_step", 0), numbered[0]))[1]
     trainings = [record.stages[name] for name in last.get("lineage") or [] if name in record.stages]
     names = {str(stage["loss_name"]) for stage in trainings if stage.get("transferred")}
-    inherited = [stage["loaded_from"] for stage in trainings if stage.get("loaded_from")]
-    if last.get("loaded_from") and last["loaded_from"] not in inherited:
-        inherited.append(last["loaded_from"])
-    if any(loaded.get("transferred") for loaded in inherited):
-        names.add("loaded")
+    inherited = [stage["loaded_from"] for stage in [*trainings, last] if stage.get("loaded_from")]
     return Outcome(
         metrics=last["best_test_res"],
         valid_metric=str((last.get("protocol") or record.protocol).get("valid_metric", "")).lower(),
-        transferred=bool(names),
+        transferred=bool(names) or any(loaded.get("transferred") for loaded in inherited),
         losses=tuple(sorted(names)),
+        loaded=bool(inherited),
         budget=[_budget(stage) for stage in trainings],
     )
 
 
 def _budget(stage: Mapping[str, Any]) -> dict[str, Any]:
+    """What a training was given: settings, protocol, data, frozen parameters, and the weights it started from."""
     settings = {key: value for key, value in (stage.get("settings") or {}).items() if key not in _INERT}
-    loaded = (stage.get("loaded_from") or {}).get("path")
-    return {
-        **settings,
-        **{key: stage.get(key) for key in ("protocol", "train_ds_ind", "set_trainable")},
-        "loaded_from": loaded,
-    }
+    protocol = {key: (stage.get("protocol") or {}).get(key) for key in ("eval_args", "repeatable", "device")}
+    valid_metric = str((stage.get("protocol") or {}).get("valid_metric", "")).lower()
+    given = {key: stage.get(key) for key in ("train_ds_ind", "frozen", "starts_from")}
+    return {**settings, **protocol, "valid_metric": valid_metric, **given}
 
 
 def differences(left: Outcome, right: Outcome) -> list[str]:

@@ -35,7 +35,8 @@ def _variant(record: RunRecord, outcome: Outcome | None) -> str:
         return f"{name} ({record.status})"
     if outcome is None:
         return f"{name} (not tested)"
-    return f"{name} ({', '.join(outcome.losses) or 'plain'})"
+    labels = [*outcome.losses, "loaded"] if outcome.loaded else list(outcome.losses)
+    return f"{name} ({', '.join(labels) or 'plain'})"
 
 
 def _change(record: RunRecord, outcome: Outcome | None, records: Sequence[RunRecord]) -> tuple[str, str]:
@@ -43,6 +44,8 @@ def _change(record: RunRecord, outcome: Outcome | None, records: Sequence[RunRec
     if record.status != "done" or outcome is None or not outcome.transferred:
         return "", ""
     name = Path(record.scenario).stem
+    if outcome.loaded:
+        return "-", f"change: {name} was loaded from a checkpoint, so it is compared with none"
     plain = [(other, found) for other in records if (found := _plain_outcome(other)) and _same_task(other, record)]
     if not plain:
         return (
@@ -54,10 +57,10 @@ def _change(record: RunRecord, outcome: Outcome | None, records: Sequence[RunRec
         other, found = plain[0]
         what = ", ".join(differences(found, outcome)[:4])
         return "-", f"change: {name} and {Path(other.scenario).stem} differ in {what} as well, so they are not compared"
-    if len(fair) > 1:
+    if any(found.metrics != fair[0].metrics for found in fair):
         return (
             "-",
-            f"change: {len(fair)} plain runs of {record.settings['model']} are alike; {name} is compared with none",
+            f"change: {len(fair)} plain runs of {record.settings['model']} were given the same and differ in results",
         )
     metric = outcome.valid_metric
     before, after = fair[0].metrics.get(metric), outcome.metrics.get(metric)
@@ -68,7 +71,7 @@ def _change(record: RunRecord, outcome: Outcome | None, records: Sequence[RunRec
 
 def _plain_outcome(record: RunRecord) -> Outcome | None:
     outcome = outcome_of(record) if record.status == "done" else None
-    return outcome if outcome and not outcome.transferred else None
+    return outcome if outcome and not outcome.transferred and not outcome.loaded else None
 
 
 def _same_task(left: RunRecord, right: RunRecord) -> bool:

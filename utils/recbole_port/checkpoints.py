@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,6 +27,12 @@ _SPARSE_TYPES = {
     for layout in ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")
     for flavour in ("matrix", "array")
 }
+# Settings that steer a training and leave what a trained model computes alone; a fine-tuning may change them.
+_TRAINING_ONLY = re.compile(
+    r"dropout|drop_ratio|reg_weight|anneal|_weight$|mask_ratio|initializer_range|pretrain|train_stage|save_step|loss_type"
+)
+# A best score counts only where it was measured in the same way.
+_MEASURE = ("valid_metric", "eval_args", "repeatable")
 _STATE_KEYS = {"config", "epoch", "cur_step", "best_valid_score", "state_dict", "optimizer"}
 
 
@@ -125,7 +132,12 @@ def check_resumable(state: Mapping[str, Any], path: str | Path, trainer: Any) ->
 
 def _check_settings(there: Mapping[str, Any], here: Mapping[str, Any], model_name: str, path: str | Path) -> None:
     """The model's own settings make it what it is, also where the weights would fit (LightGCN's n_layers)."""
+    if there.get("learner") != here.get("learner"):
+        learners = f"its optimizer is {there.get('learner')!r} and this one's {here.get('learner')!r}"
+        raise ValueError(f"{path}: {learners}; nothing was loaded")
     for key in sorted(known_settings.defaults(model_name).keys() - known_settings.defaults(None).keys()):
+        if _TRAINING_ONLY.search(key):
+            continue
         if key in there and key in here and there[key] != here[key]:
             raise ValueError(f"{path}: {key} is {there[key]!r} there and {here[key]!r} here; nothing was loaded")
 
@@ -212,11 +224,11 @@ def store_plainly() -> None:
         restore_model(self, state)
         self.saved_model_file = path
         self.start_epoch = state["epoch"] + 1
-        if str(state["config"].get("valid_metric")).lower() == self.valid_metric:
+        here = plain_config(self.config)
+        self.resumes_score = all(state["config"].get(key) == here.get(key) for key in _MEASURE)
+        if self.resumes_score:
             self.cur_step = state["cur_step"]
             self.best_valid_score = state["best_valid_score"]
-        else:
-            self.logger.warning(f"{path} was validated by another metric, so its best score does not count here")
         self.loaded_provenance = dict(state.get("provenance") or {})
         self.logger.info(f"Checkpoint loaded. Resume training from epoch {self.start_epoch}")
 

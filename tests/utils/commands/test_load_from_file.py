@@ -158,3 +158,27 @@ def test_a_loaded_transfer_is_not_taken_for_a_plain_run(workspace: Workspace) ->
     loaded = workspace.run([*RESUME[:2], {"load_from_file": "knowing.pth"}, "test_eval"], "loaded")
     assert loaded.record.stages["0"]["loaded_from"]["path"] == "knowing.pth"
     assert transferred(loaded.record)
+
+
+def test_a_best_score_under_another_protocol_does_not_count(first: Run, workspace: Workspace) -> None:
+    sampled = {"split": {"LS": "valid_and_test"}, "order": "TO", "group_by": "user", "mode": "uni20"}
+    run = workspace.run([*RESUME, "train"], "sampled", epochs=3, eval_args=sampled)
+    assert "        first.pth, goes on at epoch 2; its best score was measured in another way and does not count" in (
+        run.console.lines
+    )
+    stage = run.record.stages["0"]
+    assert stage["best_val_score"] == stage["epochs"][0]["valid"]["ndcg@5"]
+
+
+def test_another_optimizer_is_refused(first: Run, workspace: Workspace) -> None:
+    said = _refused(workspace, "first.pth", learner="sgd")
+    assert said == "first.pth: its optimizer is 'adam' and this one's 'sgd'; nothing was loaded"
+
+
+def test_a_fine_tuning_may_regularise_otherwise(workspace: Workspace) -> None:
+    lightgcn = {"model": "LightGCN", "embedding_size": 8, "epochs": 1}
+    run = workspace.run(TRAIN, "regularised", **lightgcn)
+    (workspace.folder / "regularised.pth").write_bytes((run.dir / "model.pth").read_bytes())
+    steps = [*RESUME[:2], {"load_from_file": "regularised.pth"}, "test_eval"]
+    again = workspace.run(steps, "otherwise", reg_weight=0.5, **lightgcn)
+    assert metrics(again.record) == metrics(run.record)

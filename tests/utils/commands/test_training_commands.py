@@ -183,7 +183,7 @@ def test_a_second_training_opens_a_stage_of_its_own(workspace: Workspace) -> Non
     assert second["best_test_res"] is None
     assert (first["lineage"], second["lineage"]) == (["0"], ["0", "0-2"])
     # test_eval has put the best epoch's weights into the model, and the second training goes on from them.
-    assert (first["starts_from"], second["starts_from"]) == ("init_model", "the best epoch of stage 0")
+    assert (first["starts_from"], second["starts_from"]) == ("fresh", "best")
 
 
 def test_a_trainer_trains_once(workspace: Workspace) -> None:
@@ -262,3 +262,47 @@ def test_every_kind_of_model_trains(settings: dict[str, Any], workspace: Workspa
     run = workspace.run(TRAIN, "kinds", **settings)
     assert run.record.status == "done", run.console.text
     assert set(metrics(run.record)) == {"recall@5", "ndcg@5"}
+
+
+WRAPPED: list[Any] = [
+    TRAIN[0],
+    {"wrap_model": {"distil_loss": "mse", "users_emb_file": "u.pt"}},
+    {"set_outputs": ["user_embedding"]},
+    *TRAIN[1:3],
+]
+
+
+def test_a_test_belongs_to_the_stage_that_trained_the_model(workspace: Workspace) -> None:
+    workspace.save_vectors("u.pt", USERS)
+    run = workspace.run([*WRAPPED, {"set": {"train_part": 1}}, "test_eval"], "late_test", epochs=1)
+    assert run.record.stages["0"]["best_test_res"] == metrics(run.record) != {}
+    assert "best_test_res" not in run.record.stages["1"]
+    assert transferred(run.record)
+
+
+def test_going_back_to_an_earlier_part_changes_nothing_of_its_numbers(workspace: Workspace) -> None:
+    workspace.save_vectors("u.pt", USERS)
+    steps = [*TRAIN, {"set": {"train_part": 1}}, *WRAPPED[1:], {"set": {"train_part": 0}}, "test_eval"]
+    run = workspace.run(steps, "back", epochs=1)
+    plain = workspace.run(TRAIN, "back_plain", epochs=1)
+    assert run.record.stages["0"]["best_test_res"] == metrics(plain.record)
+    assert run.record.stages["1"]["best_test_res"] == metrics(run.record)
+    assert transferred(run.record)
+
+
+def test_a_model_loaded_after_a_training_is_tested_in_a_stage_of_its_own(workspace: Workspace) -> None:
+    workspace.save_vectors("u.pt", USERS)
+    other = workspace.run(TRAIN, "other", epochs=5, learning_rate=0.05)
+    (workspace.folder / "other.pth").write_bytes((other.dir / "model.pth").read_bytes())
+    steps = [*WRAPPED, "test_eval", "init_trainer", {"load_from_file": "other.pth"}, "test_eval"]
+    run = workspace.run(steps, "load_after", epochs=1)
+    assert run.record.stages["0-2"]["best_test_res"] == metrics(run.record) == metrics(other.record)
+    assert run.record.stages["0"]["best_test_res"] != metrics(other.record)
+    # What is shown is the loaded model, and nothing was transferred into that.
+    assert not transferred(run.record)
+
+
+def test_a_part_may_have_a_dash_in_its_name(workspace: Workspace) -> None:
+    steps = [{"set": {"train_part": "pre-train"}}, *TRAIN, "init_trainer", "train"]
+    run = workspace.run(steps, "dashed", epochs=1)
+    assert list(run.record.stages) == ["pre-train", "pre-train-2"]

@@ -69,11 +69,15 @@ def test_without_a_plain_run_the_change_is_not_told() -> None:
     )
 
 
-def test_of_two_plain_runs_alike_none_is_picked() -> None:
+def test_of_two_plain_runs_alike_with_other_results_none_is_picked() -> None:
     records = [_one("01", 0.2), _one("02", 0.3), _one("03", 0.25, "rmse")]
-    assert (
-        summary_table(records).splitlines()[-1] == "change: 2 plain runs of NeuMF are alike; 03 is compared with none"
+    assert summary_table(records).splitlines()[-1] == (
+        "change: 2 plain runs of NeuMF were given the same and differ in results"
     )
+
+
+def test_a_repeated_plain_run_does_no_harm() -> None:
+    assert "+25.0%" in summary_table([_one("01", 0.2), _one("02", 0.2), _one("03", 0.25, "rmse")])
 
 
 def test_of_two_plain_runs_the_one_that_was_given_the_same_is_picked() -> None:
@@ -87,9 +91,11 @@ def test_of_two_plain_runs_the_one_that_was_given_the_same_is_picked() -> None:
         ({"settings": {"epochs": 2}}, "epochs"),
         ({"settings": {"epochs": 2, "learning_rate": 0.05}}, "epochs, learning_rate"),
         ({"settings": {"embedding_size": 8}}, "embedding_size"),
-        ({"protocol": {**PROTOCOL, "valid_metric": "MRR@10"}}, "protocol"),
+        ({"protocol": {**PROTOCOL, "valid_metric": "MRR@10"}}, "valid_metric"),
+        ({"protocol": {**PROTOCOL, "eval_args": {"mode": "uni100"}}}, "eval_args"),
         ({"train_ds_ind": 1}, "train_ds_ind"),
-        ({"set_trainable": [[["*"], False]]}, "set_trainable"),
+        ({"frozen": ["user_embedding.weight"]}, "frozen"),
+        ({"starts_from": "best"}, "starts_from"),
     ],
 )
 def test_runs_that_were_given_different_things_are_not_compared(changes: dict[str, Any], what: str) -> None:
@@ -98,7 +104,7 @@ def test_runs_that_were_given_different_things_are_not_compared(changes: dict[st
 
 
 def test_settings_that_change_no_number_do_not_matter() -> None:
-    plain = _one("01", 0.2, settings={"threads": 2, "save": False, "distil_loss_weight": 0.9})
+    plain = _one("01", 0.2, settings={"threads": 2, "save": False, "distil_loss_weight": 0.9, "topk": 10})
     assert "+25.0%" in summary_table([plain, _one("02", 0.25, "rmse")])
 
 
@@ -126,7 +132,9 @@ def test_what_is_shown_is_the_last_tested_model_and_its_own_trainings() -> None:
 
 def test_a_loaded_transfer_is_no_plain_run() -> None:
     loaded = _one("01", 0.2, loaded_from={"path": "x.pth", "transferred": True})
-    assert "NeuMF  01 (loaded)" in summary_table([loaded])
+    table = summary_table([loaded])
+    assert "NeuMF  01 (loaded)" in table
+    assert table.splitlines()[-1] == "change: 01 was loaded from a checkpoint, so it is compared with none"
 
 
 def test_runs_on_other_data_or_under_another_seed_are_no_twins() -> None:
