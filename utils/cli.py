@@ -148,7 +148,7 @@ def _ended(plan: Plan, record: RunRecord) -> str:
 def show_listing(what: str, overrides: Sequence[str]) -> int:
     """Print one line per command, loss, recommender or setting; returns the exit code."""
     from utils.listing import listing
-    from utils.recbole_port import known_settings
+    from utils.recbole_port import known_models
     from utils.registry import did_you_mean
 
     settings = {}
@@ -159,7 +159,7 @@ def show_listing(what: str, overrides: Sequence[str]) -> int:
             return INVALID
         settings[name] = value
     model = settings.pop("model", None)
-    known = known_settings.models()
+    known = known_models.models()
     if settings or (model is not None and model not in known):
         wrong = next(iter(settings), "model")
         what_is = (

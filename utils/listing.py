@@ -34,20 +34,20 @@ def _losses() -> Iterator[str]:
 
 
 def _recommenders() -> Iterator[str]:
-    from utils.recbole_port import known_settings
+    from utils.recbole_port import known_models
 
-    for model in known_settings.models().values():
+    for model in known_models.models().values():
         yield f"{model.name:<16} {model.family}"
 
 
 def _settings(model: str | None) -> Iterator[str]:
-    from utils.recbole_port import known_settings
+    from utils.recbole_port import known_defaults, known_settings
     from utils.scenario.settings_schema import CommonSettings
 
-    described, defaults = known_settings.descriptions(), known_settings.defaults(model)
+    described, defaults = known_defaults.descriptions(), known_defaults.defaults(model)
     ours = {name: field for name, field in CommonSettings.model_fields.items() if field.description}
-    of_model = defaults.keys() - known_settings.defaults(None).keys()
-    names = ({*known_settings.defaults(None), *CommonSettings.model_fields} | of_model) - set(known_settings.REFUSED)
+    of_model = defaults.keys() - known_defaults.defaults(None).keys()
+    names = ({*known_defaults.defaults(None), *CommonSettings.model_fields} | of_model) - set(known_settings.REFUSED)
     for name in sorted(names, key=str.casefold):
         field = ours.get(name)
         # Ours come first: data_path and checkpoint_dir have other defaults here than in RecBole.

@@ -19,7 +19,7 @@ from models.transfer.teachers import Teacher
 from models.transfer.wrapper import TransferWrapper
 from tests.contracts.build import Built, build
 from tests.contracts.recbole_models import CASES, LEFT_OUT, ModelCase
-from utils.recbole_port import known_settings, training
+from utils.recbole_port import known_models, training
 from utils.recbole_port.session import seed_everything
 
 TAPPED = [case for case in CASES if case.tap]
@@ -219,5 +219,5 @@ def test_the_models_that_are_not_tapped_are_these() -> None:
 
 
 def test_no_model_is_forgotten() -> None:
-    theirs = {name for name, model in known_settings.models().items() if model.family != "own"}
+    theirs = {name for name, model in known_models.models().items() if model.family != "own"}
     assert {case.name for case in CASES} | set(LEFT_OUT) == theirs

@@ -4,7 +4,7 @@ import pytest
 
 from models.losses import loss_names
 from utils.commands.base import COMMANDS
-from utils.recbole_port import known_settings
+from utils.recbole_port import known_models
 from utils.registry import Registry, UnknownName, did_you_mean, nearest
 
 # A name that users may write is a promise: it may be added to, and changed only with an alias.
@@ -53,7 +53,7 @@ def test_all_loss_names():
 
 
 def test_all_recommenders_of_ours():
-    own = sorted(model.name for model in known_settings.models().values() if model.family == "own")
+    own = sorted(model.name for model in known_models.models().values() if model.family == "own")
     assert own == RECOMMENDER_NAMES
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from utils.recbole_port import known_settings
+from utils.recbole_port import known_defaults
 
 KIND = "__kind__"
 _SPARSE_TYPES = {
@@ -135,7 +135,7 @@ def _check_settings(there: Mapping[str, Any], here: Mapping[str, Any], model_nam
     if there.get("learner") != here.get("learner"):
         learners = f"its optimizer is {there.get('learner')!r} and this one's {here.get('learner')!r}"
         raise ValueError(f"{path}: {learners}; nothing was loaded")
-    for key in sorted(known_settings.defaults(model_name).keys() - known_settings.defaults(None).keys()):
+    for key in sorted(known_defaults.defaults(model_name).keys() - known_defaults.defaults(None).keys()):
         if _TRAINING_ONLY.search(key):
             continue
         if key in there and key in here and there[key] != here[key]:

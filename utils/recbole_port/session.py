@@ -24,9 +24,9 @@ from models.transfer.rows import IdFields
 from utils.data.atomic import find_malformed
 from utils.data.ids import IdMap
 from utils.paths import DEFAULT_DATA_PATH, dataset_dir
-from utils.recbole_port import known_settings
+from utils.recbole_port import known_models, known_settings
 from utils.recbole_port.gaps import close_gaps
-from utils.recbole_port.known_settings import SHIPPED
+from utils.recbole_port.known_models import SHIPPED
 
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 
@@ -57,7 +57,7 @@ class Data:
 def model_class(name: str) -> Any:
     """The class of a model: ours first, then RecBole's."""
     close_gaps()
-    known = known_settings.models()[name]
+    known = known_models.models()[name]
     if known.family == "own":
         module = "models.recommenders" if known.source.parent.name == "recommenders" else "models"
         return getattr(importlib.import_module(f"{module}.{known.source.stem}"), name)

@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-from utils.recbole_port import known_settings
+from utils.recbole_port import known_defaults
 from utils.scenario.mismatch import Schema
 
 _COUNT = re.compile(r"(_size|_dim|_dimension|^n_layers|^num_layers|^n_heads|^num_heads)$")
@@ -15,9 +15,9 @@ _PROBABILITY = re.compile(r"(dropout|drop_ratio|_prob$|_probs$)")
 
 def schema_of(model: str, setting: str, default: Any) -> Schema:
     """A JSON Schema for a setting of one model, whose value in RecBole is `default`; empty for any value."""
-    if known_settings.is_text(model, setting) and not isinstance(default, str):
+    if known_defaults.is_text(model, setting) and not isinstance(default, str):
         return {}
-    allowed = known_settings.choices(model, setting) if isinstance(default, str) else []
+    allowed = known_defaults.choices(model, setting) if isinstance(default, str) else []
     return {"type": "string", "enum": allowed} if allowed else _like(setting, default)
 
 

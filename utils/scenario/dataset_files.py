@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from utils.paths import dataset_dir
-from utils.recbole_port import known_settings
-from utils.recbole_port.known_settings import SHIPPED
+from utils.recbole_port import known_models
+from utils.recbole_port.known_models import SHIPPED
 from utils.registry import did_you_mean
 from utils.scenario.findings import Finding
 from utils.scenario.nodes import NodePath
@@ -30,7 +30,7 @@ class _Files:
         """Column names of one file, None when it cannot be read."""
         path = self.path(suffix)
         if self.name == SHIPPED and not self.folder.exists():
-            path = known_settings.shipped_dataset(SHIPPED) / path.name
+            path = known_models.shipped_dataset(SHIPPED) / path.name
         try:
             with path.open(encoding=self.values.get("encoding") or "utf-8", errors="replace") as lines:
                 header = lines.readline().rstrip("\n")
@@ -92,7 +92,7 @@ def _loaded(files: _Files, header: list[str], values: Mapping[str, Any], given: 
             if column not in available:
                 place = (*at, index) if "load_col" in given else at
                 yield Finding(place, f"load_col.{suffix}{own}: {files.no_column(suffix, column, available)}")
-    model = known_settings.models().get(str(values.get("model")))
+    model = known_models.models().get(str(values.get("model")))
     if model is not None and model.kind == "knowledge" and load_col is not None:
         lacking = [suffix for suffix in ("kg", "link") if suffix not in load_col]
         if lacking:

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from utils.commands.base import COMMANDS, Command
-from utils.recbole_port import known_settings
+from utils.recbole_port import known_defaults, known_models, known_settings
 from utils.scenario import by_default
 from utils.scenario.settings_schema import CommonSettings
 
@@ -51,13 +51,13 @@ def build_schema() -> Json:
 
 def _settings(definitions: Json) -> Json:
     """Every setting that some model reads; which model reads which is told by --check."""
-    described, defaults = known_settings.descriptions(), known_settings.defaults(None)
-    models = known_settings.models()
+    described, defaults = known_defaults.descriptions(), known_defaults.defaults(None)
+    models = known_models.models()
     found: Json = {name: {} for name in known_settings.settings_of(None)}
     for model in models:
-        for setting, default in known_settings.own_defaults(model).items():
+        for setting, default in known_defaults.own_defaults(model).items():
             _offer(found, setting, dict(by_default.schema_of(model, setting, default)))
-            described = {**known_settings.descriptions(model), **described}
+            described = {**known_defaults.descriptions(model), **described}
         found.update({setting: {} for setting in known_settings.settings_of(model) if setting not in found})
     found.update(_fields(CommonSettings, definitions)["properties"])
     found["model"] = {"anyOf": [{"enum": sorted(models)}, {"type": "string"}], **_only(found["model"], "description")}

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from utils.recbole_port import known_settings
+from utils.recbole_port import known_defaults, known_models, known_settings
 from utils.registry import did_you_mean
 from utils.scenario import by_default
 from utils.scenario.dataset_files import check_dataset_files
@@ -47,7 +47,7 @@ def find_setting_problems(settings: Mapping[str, Any], among: set[str]) -> list[
 def effective(settings: Mapping[str, Any]) -> dict[str, Any]:
     """RecBole's defaults for this model and dataset, with the scenario's settings on top, as RecBole merges them."""
     model, dataset = settings.get("model"), settings.get("dataset")
-    known = known_settings.defaults(
+    known = known_defaults.defaults(
         model if isinstance(model, str) else None, dataset if isinstance(dataset, str) else None
     )
     values = {**known, **settings}
@@ -67,7 +67,7 @@ def _unknown(settings: Mapping[str, Any]) -> Iterator[Finding]:
     for required, example in (("model", "NeuMF"), ("dataset", "ml-100k")):
         if required not in settings:
             yield Finding((), f"the setting '{required}' is missing, e.g. {required}: {example}")
-    models = known_settings.models()
+    models = known_models.models()
     model = settings.get("model")
     name = model if isinstance(model, str) else None
     if name is not None and name not in models:
@@ -116,21 +116,21 @@ def _mistyped(settings: Mapping[str, Any]) -> Iterator[Finding]:
 def _may_be_null(setting: str) -> bool:
     """RecBole reads a missing setting as None, so null means the default wherever that is null."""
     return setting not in {"model", "dataset", *BridgeSettings.model_fields} and (
-        known_settings.defaults(None).get(setting) is None
+        known_defaults.defaults(None).get(setting) is None
     )
 
 
 def _model_values(settings: Mapping[str, Any]) -> Iterator[Finding]:
     """Settings that only some models read: compared with RecBole's own value and comment."""
     model = settings.get("model")
-    if not isinstance(model, str) or model not in known_settings.models():
+    if not isinstance(model, str) or model not in known_models.models():
         return
-    defaults = known_settings.defaults(model)
+    defaults = known_defaults.defaults(model)
     for setting, value in settings.items():
         if setting in CommonSettings.model_fields or defaults.get(setting) is None:
             continue
         schema = by_default.schema_of(model, setting, defaults[setting])
         # RecBole's comments leave choices out that its code has (SINE's loss_type NLL).
-        in_code = "enum" in schema and isinstance(value, str) and known_settings.mentions(model, f'"{value}"')
+        in_code = "enum" in schema and isinstance(value, str) and known_models.mentions(model, f'"{value}"')
         if by_default.misfit(schema, value) and not in_code:
             yield Finding((setting,), f"{setting}: {refusal(value, [schema])}")

@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from utils.recbole_port import known_settings
+from utils.recbole_port import known_defaults, known_models
 from utils.registry import did_you_mean
 from utils.scenario.findings import Finding
 from utils.scenario.settings_schema import RANKING_METRICS, VALUE_METRICS
@@ -24,7 +24,7 @@ def find_misfits(values: Values, given: Values) -> Iterator[Finding]:
     yield from _metrics(values, given)
     yield from _protocol(values, given)
     yield from _columns(values, given)
-    if values.get("model") in known_settings.models():
+    if values.get("model") in known_models.models():
         yield from _model(str(values["model"]), values, given)
 
 
@@ -112,7 +112,7 @@ def _columns(values: Values, given: Values) -> Iterator[Finding]:
 
 
 def _model(name: str, values: Values, given: Values) -> Iterator[Finding]:
-    kind = known_settings.models()[name].kind
+    kind = known_models.models()[name].kind
     draws = values.get("train_neg_sample_args") is not None
     loss = values.get("loss_type")
     at = _at(given, "train_neg_sample_args", "loss_type", "model")
@@ -123,18 +123,18 @@ def _model(name: str, values: Values, given: Values) -> Iterator[Finding]:
         if not values.get("repeatable"):
             message = f"got False; accepted: True, because {name} learns from sequences"
             yield Finding(_at(given, "repeatable", "model"), f"repeatable: {message}")
-        if loss == "CE" and draws and not known_settings.fixes_input_type(name):
+        if loss == "CE" and draws and not known_models.fixes_input_type(name):
             message = f"the loss_type CE of {name} takes no negatives; set train_neg_sample_args: ~"
-            message += " (or loss_type: BPR)" if "BPR" in known_settings.choices(name, "loss_type") else ""
+            message += " (or loss_type: BPR)" if "BPR" in known_defaults.choices(name, "loss_type") else ""
             yield Finding(at, message)
     if draws and values["train_neg_sample_args"]["distribution"] not in {None, "none"}:
         return
     # A sequential model that has both losses compares with negatives for one of them only.
-    pairs = loss in {None, "BPR"} and known_settings.input_type(name, loss) == "PAIRWISE"
-    if pairs and known_settings.mentions(name, "NEG_ITEM_ID"):
-        if name not in known_settings.trained_on_users():
+    pairs = loss in {None, "BPR"} and known_models.input_type(name, loss) == "PAIRWISE"
+    if pairs and known_models.mentions(name, "NEG_ITEM_ID"):
+        if name not in known_models.trained_on_users():
             yield Finding(at, f"{name} compares items with negatives; remove this train_neg_sample_args")
-    elif known_settings.mentions(name, "self.LABEL") and not _has_label(values):
+    elif known_models.mentions(name, "self.LABEL") and not _has_label(values):
         label = values["LABEL_FIELD"]
         message = (
             f"{name} needs labels: without train_neg_sample_args, set threshold (e.g. {{rating: 4}}), "

@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 
-from utils.recbole_port import known_settings
+from utils.recbole_port import known_defaults, known_models, known_settings
 from utils.scenario.by_default import misfit, schema_of
 
-RECBOLE = {name: model for name, model in known_settings.models().items() if model.family != "own"}
+RECBOLE = {name: model for name, model in known_models.models().items() if model.family != "own"}
 
 
 def test_it_finds_the_94_models_of_recbole():
@@ -45,7 +45,7 @@ def test_it_says_which_models_read_a_setting():
 
 @pytest.mark.parametrize("name", sorted(RECBOLE))
 def test_every_default_of_a_model_is_known_and_fits_its_own_type(name):
-    for setting, default in known_settings.own_defaults(name).items():
+    for setting, default in known_defaults.own_defaults(name).items():
         assert setting in known_settings.settings_of(name) | known_settings.COMPUTED
         assert default is None or not misfit(schema_of(name, setting, default), default), setting
 
@@ -82,38 +82,38 @@ def test_what_is_refused_says_why():
     ],
 )
 def test_defaults_are_those_of_the_model_its_family_and_the_dataset(model, dataset, setting, value):
-    assert known_settings.defaults(model, dataset)[setting] == value
+    assert known_defaults.defaults(model, dataset)[setting] == value
 
 
 def test_a_dataset_name_cannot_lead_out_of_recboles_folder():
-    assert known_settings.defaults("NeuMF", "../overall") == known_settings.defaults("NeuMF")
+    assert known_defaults.defaults("NeuMF", "../overall") == known_defaults.defaults("NeuMF")
 
 
 def test_recboles_comment_describes_a_setting():
-    assert known_settings.descriptions()["epochs"] == "The number of training epochs."
-    assert known_settings.descriptions("MultiVAE")["latent_dimension"] == "The latent dimension of auto-encoder."
-    assert known_settings.descriptions("Nothing") == {}
+    assert known_defaults.descriptions()["epochs"] == "The number of training epochs."
+    assert known_defaults.descriptions("MultiVAE")["latent_dimension"] == "The latent dimension of auto-encoder."
+    assert known_defaults.descriptions("Nothing") == {}
 
 
 def test_recboles_comment_names_the_choices():
-    assert known_settings.choices("SASRec", "loss_type") == ["BPR", "CE"]
+    assert known_defaults.choices("SASRec", "loss_type") == ["BPR", "CE"]
     # Its quotes are not balanced in RecBole's file.
-    assert known_settings.choices("KD_DAGFM", "phase") == ["teacher_training", "distillation", "finetuning"]
-    assert known_settings.choices("SimpleX", "margin") == []
-    assert known_settings.choices("NeuMF", "dropout_prob") == []
+    assert known_defaults.choices("KD_DAGFM", "phase") == ["teacher_training", "distillation", "finetuning"]
+    assert known_defaults.choices("SimpleX", "margin") == []
+    assert known_defaults.choices("NeuMF", "dropout_prob") == []
 
 
 def test_the_input_type_comes_from_the_class_or_from_the_loss():
-    assert known_settings.input_type("LightGCN", None) == "PAIRWISE"
-    assert known_settings.input_type("SASRec", "CE") == "POINTWISE"
-    assert known_settings.input_type("SASRec", "BPR") == "PAIRWISE"
-    assert not known_settings.fixes_input_type("SASRec")
-    assert known_settings.fixes_input_type("FPMC")
+    assert known_models.input_type("LightGCN", None) == "PAIRWISE"
+    assert known_models.input_type("SASRec", "CE") == "POINTWISE"
+    assert known_models.input_type("SASRec", "BPR") == "PAIRWISE"
+    assert not known_models.fixes_input_type("SASRec")
+    assert known_models.fixes_input_type("FPMC")
 
 
 def test_some_models_are_trained_on_whole_users():
-    assert "MultiVAE" in known_settings.trained_on_users()
-    assert "NeuMF" not in known_settings.trained_on_users()
+    assert "MultiVAE" in known_models.trained_on_users()
+    assert "NeuMF" not in known_models.trained_on_users()
 
 
 def test_a_model_of_ours_has_the_family_of_its_base_class(tmp_path):
@@ -125,7 +125,7 @@ def test_a_model_of_ours_has_the_family_of_its_base_class(tmp_path):
         ("class Mine(nn.Module):\n", "general"),
     ]:
         (tmp_path / "mine.py").write_text(text, "utf-8")
-        assert known_settings._kind_of(tmp_path / "mine.py", known) == kind
+        assert known_models._kind_of(tmp_path / "mine.py", known) == kind
 
 
 @pytest.mark.parametrize(

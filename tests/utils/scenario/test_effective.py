@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from utils.recbole_port import known_settings, session
+from utils.recbole_port import known_defaults, known_settings, session
 from utils.scenario.settings import effective
 
 # One of each family, and models that RecBole gives defaults of their own.
@@ -38,7 +38,7 @@ NO_NEGATIVES = {"distribution": "none", "sample_num": "none", "alpha": "none", "
 @pytest.mark.parametrize("model", MODELS)
 def test_it_is_what_recbole_merges(model: str, dataset: str, given: dict[str, Any], tmp_path: Any) -> None:
     settings = {"model": model, "dataset": dataset, **given}
-    if known_settings.defaults(model).get("loss_type") == "CE":
+    if known_defaults.defaults(model).get("loss_type") == "CE":
         # RecBole refuses its own default.
         settings["train_neg_sample_args"] = None
     ours = effective(settings)

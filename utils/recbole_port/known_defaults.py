@@ -1,0 +1,103 @@
+"""RecBole's own value of every setting, and what its comments say about it, read from its YAML files."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from utils.recbole_port.known_models import SHIPPED, KnownModel, models, recbole_root
+from utils.yaml_loader import Loader
+
+_COMMENT = re.compile(r"^(\w+):[^#\n]*#\s*(?:\(([^)\n]*)\)\s*)?(.+?)\s*$", re.M)
+# Models that RecBole gives other defaults than the rest of their family.
+_OTHER_DEFAULTS = {
+    "DIN": "sequential_DIN",
+    "DIEN": "sequential_DIN",
+    "GRU4RecKG": "sequential_embedding_model",
+    "KSR": "sequential_embedding_model",
+}
+_FAMILY_DEFAULTS = {
+    "sequential": "sequential",
+    "context": "context-aware",
+    "exlib": "context-aware",
+    "knowledge": "knowledge_base",
+}
+_ML_100K_DEFAULTS = {
+    "sequential_DIN": "sequential_DIN_on_ml-100k",
+    "context-aware": "context-aware_ml-100k",
+}
+_SPECIAL_ON_ML_100K = {"GRU4RecF", "SASRecF", "FDSA", "S3Rec"}
+
+
+@lru_cache(maxsize=256)
+def defaults(model: str | None, dataset: str | None = None) -> dict[str, Any]:
+    """RecBole's own value of every setting that has one, for this model and dataset."""
+    properties = recbole_root() / "properties"
+    known = models().get(model or "")
+    files = [properties / "overall.yaml", properties / "dataset" / "sample.yaml"]
+    if known:
+        files.insert(1, properties / "model" / f"{known.name}.yaml")
+    if dataset and re.fullmatch(r"[\w.-]+", dataset):
+        files.append(properties / "dataset" / f"{dataset}.yaml")
+    if known:
+        files += [properties / "quick_start_config" / f"{name}.yaml" for name in _quick_start(known, dataset)]
+    merged: dict[str, Any] = {}
+    for file in files:
+        if file.is_file():
+            merged.update(_yaml(file))
+    return merged
+
+
+def _quick_start(known: KnownModel, dataset: str | None) -> list[str]:
+    """The files that RecBole lays over a model's defaults, weakest first."""
+    first = _OTHER_DEFAULTS.get(known.name) or _FAMILY_DEFAULTS.get(known.kind)
+    if first is None:
+        return []
+    special = [_ML_100K_DEFAULTS[first]] if first in _ML_100K_DEFAULTS else []
+    if known.name in _SPECIAL_ON_ML_100K:
+        special = ["special_sequential_on_ml-100k"]
+    return [first, *(special if dataset == SHIPPED else [])]
+
+
+def own_defaults(model: str) -> dict[str, Any]:
+    """What RecBole's file on this one model says; empty when it has none."""
+    file = recbole_root() / "properties" / "model" / f"{model}.yaml"
+    return dict(_yaml(file)) if file.is_file() else {}
+
+
+@lru_cache(maxsize=256)
+def _yaml(file: Path) -> dict[str, Any]:
+    # Loader is a SafeLoader.
+    return yaml.load(file.read_text("utf-8"), Loader=Loader) or {}
+
+
+def descriptions(model: str | None = None) -> dict[str, str]:
+    """RecBole's one-line comment on each general setting, or on each setting of one model."""
+    return {setting: text for setting, (_, text) in _comments(model).items()}
+
+
+@lru_cache(maxsize=128)
+def _comments(model: str | None) -> dict[str, tuple[str, str]]:
+    """Setting -> (type, meaning) as RecBole's comments state them."""
+    files = [f"model/{model}.yaml"] if model else ["overall.yaml", "dataset/sample.yaml"]
+    found: dict[str, tuple[str, str]] = {}
+    for file in (recbole_root() / "properties" / name for name in files):
+        for name, kind, text in _COMMENT.findall(file.read_text("utf-8")) if file.is_file() else ():
+            found.setdefault(name, (kind, text))
+    return found
+
+
+def is_text(model: str, setting: str) -> bool:
+    """Whether RecBole's comment calls a setting a text, whatever its default looks like (`100  # (str)`)."""
+    return _comments(model).get(setting, ("", ""))[0] == "str"
+
+
+def choices(model: str, setting: str) -> list[str]:
+    """The texts that RecBole's comment allows (`Range in ['BPR', 'CE']`); empty when it names none."""
+    match = re.search(r"[Rr]ang(?:e|ing) in `*\[([^\]]+)\]", descriptions(model).get(setting, ""))
+    found = [choice.strip(" '\"") for choice in match[1].split(",")] if match else []
+    return found if own_defaults(model).get(setting) in found else []

@@ -1,0 +1,128 @@
+"""Which recommenders `model:` may name, and what their code says, read without importing RecBole."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+_IMPORT = re.compile(r"^\s*from recbole\.model\.(\w+_recommender)\.(\w+) import", re.M)
+_INPUT_TYPE = re.compile(r"^\s*input_type = InputType\.(\w+)", re.M)
+# The dataset that comes with RecBole.
+SHIPPED = "ml-100k"
+_TYPES = {
+    "general_recommender": "general",
+    "sequential_recommender": "sequential",
+    "context_aware_recommender": "context",
+    "knowledge_aware_recommender": "knowledge",
+    "exlib_recommender": "exlib",
+}
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A recommender that `model:` may name: its family and the file that defines it.
+
+    family: general, sequential, context, knowledge or exlib, as RecBole sorts them, or own for ours.
+    kind: the same, where ours have the family of their base class.
+    """
+
+    name: str
+    family: str
+    source: Path
+    kind: str = "general"
+
+
+def recbole_root() -> Path:
+    """RecBole's own folder."""
+    spec = importlib.util.find_spec("recbole")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("RecBole is not installed; run: pip install recbole==1.2.1")
+    return Path(spec.submodule_search_locations[0])
+
+
+def shipped_dataset(name: str) -> Path:
+    """The folder of a dataset that comes with RecBole."""
+    return recbole_root() / "dataset_example" / name
+
+
+@lru_cache(maxsize=1)
+def models() -> dict[str, KnownModel]:
+    """Every model `model:` may name: RecBole's, and our own in `models/recommenders` and `models/`."""
+    found = {}
+    for folder, family in _TYPES.items():
+        for file in sorted((recbole_root() / "model" / folder).glob("*.py")):
+            for name in _class_names(file):
+                # RecBole finds a class by its file: `neumf.py` holds `NeuMF`; other classes are parts.
+                if name.lower() == file.stem:
+                    found[name] = KnownModel(name, family, file, family)
+    own = Path(__file__).parents[2] / "models"
+    for file in sorted([*(own / "recommenders").glob("*.py"), *own.glob("*.py")]):
+        for name in _class_names(file):
+            if name.lower() == file.stem.replace("_", ""):
+                found[name] = KnownModel(name, "own", file, _kind_of(file, found))
+    return found
+
+
+def _kind_of(file: Path, known: dict[str, KnownModel]) -> str:
+    """The family of the first base class in a file of ours that tells it."""
+    for base in re.findall(r"^class \w+\(([\w.]+)", file.read_text("utf-8"), re.M):
+        name = base.rpartition(".")[2]
+        if name in known:
+            return known[name].kind
+        if name.removesuffix("Recommender").lower() in set(_TYPES.values()):
+            return name.removesuffix("Recommender").lower()
+    return "general"
+
+
+def input_type(model: str, loss_type: Any) -> str | None:
+    """POINTWISE, PAIRWISE or LISTWISE: fixed by the model's class, else by its loss, as RecBole decides it."""
+    for source in sources(models()[model]):
+        found = _INPUT_TYPE.search(source)
+        if found:
+            return found[1]
+    return {"CE": "POINTWISE", "BPR": "PAIRWISE"}.get(str(loss_type))
+
+
+def fixes_input_type(model: str) -> bool:
+    """Whether the model's class says how it takes its input, whatever `loss_type` is."""
+    return any(_INPUT_TYPE.search(source) for source in sources(models()[model]))
+
+
+def mentions(model: str, text: str) -> bool:
+    """Whether a text stands in the code of a model or of the models it derives from."""
+    return any(text in source for source in sources(models()[model]))
+
+
+@lru_cache(maxsize=1)
+def trained_on_users() -> frozenset[str]:
+    """Models that RecBole feeds whole users instead of interactions, so that they draw no negatives."""
+    text = (recbole_root() / "data" / "utils.py").read_text("utf-8")
+    return frozenset(re.findall(r'"(\w+)": _get_AE_dataloader', text))
+
+
+@lru_cache(maxsize=256)
+def sources(known: KnownModel) -> tuple[str, ...]:
+    """The code of a model and of the models of RecBole that it imports, its own first."""
+    found = {known.source: known.source.read_text("utf-8")}
+    waiting = [known.source]
+    while waiting:
+        for folder, parent in _IMPORT.findall(found[waiting.pop()]):
+            file = recbole_root() / "model" / folder / f"{parent}.py"
+            if file.is_file() and file not in found:
+                found[file] = file.read_text("utf-8")
+                waiting.append(file)
+    return tuple(found.values())
+
+
+def classes(file: Path, suffix: str) -> list[tuple[str, str]]:
+    """(class name without suffix, its source) of each class in a file."""
+    sections = re.split(r"^(?=class )", file.read_text("utf-8"), flags=re.M)
+    return [(section[6:].partition("(")[0].removesuffix(suffix), section) for section in sections]
+
+
+def _class_names(file: Path) -> list[str]:
+    return re.findall(r"^class (\w+)\(", file.read_text("utf-8"), re.M)
