@@ -8,6 +8,7 @@ import pandas as pd
 
 from utils.recbole_port.session import Data
 from utils.recbole_port.train_part import file_interactions
+from utils.recbole_port.windows import holds_windows, targets_of
 
 
 def split_frames(config: Any, data: Data) -> dict[str, pd.DataFrame]:
@@ -23,9 +24,11 @@ def split_frames(config: Any, data: Data) -> dict[str, pd.DataFrame]:
 
 
 def _frame(data: Data, dataset: Any, ids: list[str], exact: pd.DataFrame | None) -> pd.DataFrame:
-    """One part; numbers as the file has them (`exact`), since RecBole rounds a timestamp to float32."""
+    """One part; numbers as the file has them (`exact`): RecBole may have normalised them."""
+    windows = holds_windows(dataset) and dataset is data.full_train._dataset
+    interactions = targets_of(dataset) if windows else dataset.inter_feat
     columns = {}
-    for field, values in dataset.inter_feat.interaction.items():
+    for field, values in interactions.interaction.items():
         if values.dim() != 1:
             continue
         tokens = data.dataset.field2id_token.get(field)

@@ -1,4 +1,7 @@
-"""RecBole's own value of every setting, and what its comments say about it, read from its YAML files."""
+"""The value that every setting has by itself, and what the comments say about it.
+
+Read from RecBole's YAML files and, for recommenders of ours, from the `DEFAULTS` of their files.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,10 @@ from typing import Any
 
 import yaml
 
-from utils.recbole_port.known_models import SHIPPED, KnownModel, models, recbole_root
+from utils.recbole_port.known_models import SHIPPED, KnownModel, declared_defaults, models, recbole_root
 from utils.yaml_loader import Loader
 
-_COMMENT = re.compile(r"^(\w+):[^#\n]*#\s*(?:\(([^)\n]*)\)\s*)?(.+?)\s*$", re.M)
+_COMMENT = re.compile(r'^\s*"?(\w+)"?:[^#\n]*#\s*(?:\(([^)\n]*)\)\s*)?(.+?)\s*$', re.M)
 # Models that RecBole gives other defaults than the rest of their family.
 _OTHER_DEFAULTS = {
     "DIN": "sequential_DIN",
@@ -35,7 +38,7 @@ _SPECIAL_ON_ML_100K = {"GRU4RecF", "SASRecF", "FDSA", "S3Rec"}
 
 @lru_cache(maxsize=256)
 def defaults(model: str | None, dataset: str | None = None) -> dict[str, Any]:
-    """RecBole's own value of every setting that has one, for this model and dataset."""
+    """The value of every setting that has one without being given, for this model and dataset."""
     properties = recbole_root() / "properties"
     known = models().get(model or "")
     files = [properties / "overall.yaml", properties / "dataset" / "sample.yaml"]
@@ -49,7 +52,7 @@ def defaults(model: str | None, dataset: str | None = None) -> dict[str, Any]:
     for file in files:
         if file.is_file():
             merged.update(_yaml(file))
-    return merged
+    return merged | (declared_defaults(known) if known else {})
 
 
 def _quick_start(known: KnownModel, dataset: str | None) -> list[str]:
@@ -64,9 +67,10 @@ def _quick_start(known: KnownModel, dataset: str | None) -> list[str]:
 
 
 def own_defaults(model: str) -> dict[str, Any]:
-    """What RecBole's file on this one model says; empty when it has none."""
+    """What RecBole's file on this one model says, or ours; empty when there is none."""
     file = recbole_root() / "properties" / "model" / f"{model}.yaml"
-    return dict(_yaml(file)) if file.is_file() else {}
+    known = models().get(model)
+    return (dict(_yaml(file)) if file.is_file() else {}) | (declared_defaults(known) if known else {})
 
 
 @lru_cache(maxsize=256)
@@ -82,10 +86,14 @@ def descriptions(model: str | None = None) -> dict[str, str]:
 
 @lru_cache(maxsize=128)
 def _comments(model: str | None) -> dict[str, tuple[str, str]]:
-    """Setting -> (type, meaning) as RecBole's comments state them."""
-    files = [f"model/{model}.yaml"] if model else ["overall.yaml", "dataset/sample.yaml"]
+    """Setting -> (type, meaning) as the comments beside the values state them."""
+    names = [f"model/{model}.yaml"] if model else ["overall.yaml", "dataset/sample.yaml"]
+    files = [recbole_root() / "properties" / name for name in names]
+    known = models().get(model or "")
+    if known and known.ours:
+        files.insert(0, known.source)
     found: dict[str, tuple[str, str]] = {}
-    for file in (recbole_root() / "properties" / name for name in files):
+    for file in files:
         for name, kind, text in _COMMENT.findall(file.read_text("utf-8")) if file.is_file() else ():
             found.setdefault(name, (kind, text))
     return found
@@ -94,6 +102,11 @@ def _comments(model: str | None) -> dict[str, tuple[str, str]]:
 def is_text(model: str, setting: str) -> bool:
     """Whether RecBole's comment calls a setting a text, whatever its default looks like (`100  # (str)`)."""
     return _comments(model).get(setting, ("", ""))[0] == "str"
+
+
+def is_mixed(model: str, setting: str) -> bool:
+    """Whether a comment allows values of several types (`mean  # (str or list)`)."""
+    return " or " in _comments(model).get(setting, ("", ""))[0]
 
 
 def choices(model: str, setting: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 _IMPORT = re.compile(r"^\s*from recbole\.model\.(\w+_recommender)\.(\w+) import", re.M)
 _INPUT_TYPE = re.compile(r"^\s*input_type = InputType\.(\w+)", re.M)
+_WINDOWS = re.compile(r"^\s*trains_on_windows = True", re.M)
 # The dataset that comes with RecBole.
 SHIPPED = "ml-100k"
 _TYPES = {
@@ -26,7 +28,7 @@ _TYPES = {
 class KnownModel:
     """A recommender that `model:` may name: its family and the file that defines it.
 
-    family: general, sequential, context, knowledge or exlib, as RecBole sorts them, or own for ours.
+    family: general, sequential, context, knowledge or exlib, as RecBole sorts them, or own for a name that only we have.
     kind: the same, where ours have the family of their base class.
     """
 
@@ -34,6 +36,11 @@ class KnownModel:
     family: str
     source: Path
     kind: str = "general"
+
+    @property
+    def ours(self) -> bool:
+        """Whether the code is ours; it may stand in for RecBole's of the same name."""
+        return recbole_root() not in self.source.parents
 
 
 def recbole_root() -> Path:
@@ -63,8 +70,21 @@ def models() -> dict[str, KnownModel]:
     for file in sorted([*(own / "recommenders").glob("*.py"), *own.glob("*.py")]):
         for name in _class_names(file):
             if name.lower() == file.stem.replace("_", ""):
-                found[name] = KnownModel(name, "own", file, _kind_of(file, found))
+                theirs = found.get(name)
+                family, kind = (theirs.family, theirs.kind) if theirs else ("own", _kind_of(file, found))
+                found[name] = KnownModel(name, family, file, kind)
     return found
+
+
+def declared_defaults(known: KnownModel) -> dict[str, Any]:
+    """The literal dict `DEFAULTS` in a file of ours: settings of this model that RecBole's files do not have."""
+    if not known.ours:
+        return {}
+    for node in ast.parse(known.source.read_text("utf-8")).body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value and getattr(target, "id", "") == "DEFAULTS":
+            return dict(ast.literal_eval(node.value))
+    return {}
 
 
 def _kind_of(file: Path, known: dict[str, KnownModel]) -> str:
@@ -90,6 +110,11 @@ def input_type(model: str, loss_type: Any) -> str | None:
 def fixes_input_type(model: str) -> bool:
     """Whether the model's class says how it takes its input, whatever `loss_type` is."""
     return any(_INPUT_TYPE.search(source) for source in sources(models()[model]))
+
+
+def trains_on_windows(model: str) -> bool:
+    """Whether a sequential model has a loss over all positions of a window."""
+    return any(_WINDOWS.search(source) for source in sources(models()[model]))
 
 
 def mentions(model: str, text: str) -> bool:

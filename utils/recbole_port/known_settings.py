@@ -83,9 +83,8 @@ def _general_settings(model: str) -> frozenset[str]:
         for file in (root / folder).rglob("*.py"):
             names |= _reads(file.read_text("utf-8")) if file.name not in _DATA_OF else set()
     # A base class, layer, dataset or trainer of another family is not part of this run.
-    family = models()[model].kind if model in models() else "own"
-    if model in models() and models()[model].family == "own":
-        family = "own"
+    # A recommender that only we have may derive from anything.
+    family = models()[model].family if model in models() else "own"
     for name, families in _DATA_OF.items():
         if family in families:
             (file,) = (root / "data").rglob(name)

@@ -24,11 +24,13 @@ from models.transfer.rows import IdFields
 from utils.data.atomic import find_malformed
 from utils.data.ids import IdMap
 from utils.paths import DEFAULT_DATA_PATH, dataset_dir
-from utils.recbole_port import known_models, known_settings
+from utils.recbole_port import known_models, known_settings, train_rows
 from utils.recbole_port.gaps import close_gaps
 from utils.recbole_port.known_models import SHIPPED
 
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
+# Settings of ours that data, models or trainers read; None where the scenario does not say.
+OURS = ("train_rows", "filter_seen", "precision")
 
 
 class DataError(ValueError):
@@ -58,7 +60,7 @@ def model_class(name: str) -> Any:
     """The class of a model: ours first, then RecBole's."""
     close_gaps()
     known = known_models.models()[name]
-    if known.family == "own":
+    if known.ours:
         module = "models.recommenders" if known.source.parent.name == "recommenders" else "models"
         return getattr(importlib.import_module(f"{module}.{known.source.stem}"), name)
     from recbole.utils import get_model
@@ -78,6 +80,8 @@ def build_config(settings: Mapping[str, Any], run_dir: Path, before: Any = None)
     known = known_settings.settings_of(settings["model"])
     # RecBole completes nested settings in place; the scenario's are read again by the next set_config.
     given = copy.deepcopy({key: value for key, value in settings.items() if key in known})
+    # RecBole reads a model's defaults from its own files only.
+    given = known_models.declared_defaults(known_models.models()[settings["model"]]) | given
     given |= {"checkpoint_dir": str(run_dir), "data_path": str(settings.get("data_path", DEFAULT_DATA_PATH))}
     # Config writes its gpu_id into CUDA_VISIBLE_DEVICES before torch looks for a GPU.
     given.setdefault("gpu_id", _visible_gpus())
@@ -86,6 +90,10 @@ def build_config(settings: Mapping[str, Any], run_dir: Path, before: Any = None)
     # RecBole reads ml-100k from its own package, whatever data_path says.
     config["data_path"] = str(dataset_dir(settings))
     config["llm_config"] = copy.deepcopy(settings.get("llm_config"))
+    for name in OURS:
+        config[name] = settings.get(name)
+    config["train_rows"] = train_rows.resolve(settings["model"], {**config.final_config_dict, **settings})
+    config["exact_time"] = getattr(model_class(settings["model"]), "exact_time", False)
     if settings.get("use_gpu") is False:
         config["device"] = torch.device("cpu")
     if before is not None:
@@ -167,7 +175,7 @@ def load_data(config: Any, ratios: list[float] | None, shuffle_first: bool) -> D
     """Load, filter and split the dataset, and make the loaders."""
     _check_files(config)
     seed_everything(config)
-    from recbole.data import create_dataset, data_preparation
+    from utils.recbole_port.datasets import create_dataset, make_loaders
 
     try:
         dataset = create_dataset(config)
@@ -181,7 +189,7 @@ def load_data(config: Any, ratios: list[float] | None, shuffle_first: bool) -> D
         loaded = ", ".join(dataset.inter_feat)
         raise DataError(f"eval_args.order TO needs the column '{config['TIME_FIELD']}'; loaded are {loaded}")
     interactions = len(dataset)
-    train, valid, test = data_preparation(config, dataset)
+    train, valid, test = make_loaders(config, dataset, dataset.build())
     parts = _train_parts(config, train, ratios, shuffle_first) if ratios else []
     return Data(dataset, [*parts, train], valid, test, interactions)
 

@@ -15,7 +15,9 @@ _PROBABILITY = re.compile(r"(dropout|drop_ratio|_prob$|_probs$)")
 
 def schema_of(model: str, setting: str, default: Any) -> Schema:
     """A JSON Schema for a setting of one model, whose value in RecBole is `default`; empty for any value."""
-    if known_defaults.is_text(model, setting) and not isinstance(default, str):
+    if known_defaults.is_mixed(model, setting) or (
+        known_defaults.is_text(model, setting) and not isinstance(default, str)
+    ):
         return {}
     allowed = known_defaults.choices(model, setting) if isinstance(default, str) else []
     return {"type": "string", "enum": allowed} if allowed else _like(setting, default)

@@ -138,7 +138,17 @@ class BridgeSettings(BaseModel):
     add_train_shuffle: bool = Field(False, description="Shuffle (seeded) before add_train_split.")
     llm_config: LlmConfig | None = None
     save: bool = Field(True, description="Keep the checkpoint of the best epoch.")
-    threads: PositiveInt | None = Field(None, description="CPU threads for torch; all cores when absent.")
+    threads: PositiveInt | None = Field(
+        None, description="CPU threads for torch; half of the cores when absent, 8 at most."
+    )
+    train_rows: Literal["windows", "last_window", "prefix"] | None = Field(
+        None,
+        description="What a sequential model trains on: windows with a target at every position, each user's last "
+        "window only, or one row per target as in RecBole. Windows where they fit when absent.",
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="bfloat16: matrix products of the training in half the bits (autocast)."
+    )
 
 
 class CommonSettings(BridgeSettings):

@@ -1,0 +1,1 @@
+"""Parts of sequential recommenders: encoders of whole histories, losses over a catalogue."""
