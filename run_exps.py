@@ -16,6 +16,7 @@ EXAMPLES = """examples:
   python run_exps.py my.yaml --check                   find every mistake without running anything
   python run_exps.py my.yaml --info                    the model's layer tree, for set_outputs
   python run_exps.py my.yaml --set epochs=5            change a setting for this time
+  python run_exps.py experiments/quickstart --resume   go on after a crash or Ctrl-C
   python run_exps.py --list commands                   what a scenario may say
 
 exit codes: 0 all went well, 1 a run failed or was cancelled, 2 a scenario is invalid
@@ -35,6 +36,11 @@ def build_parser() -> argparse.ArgumentParser:
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--check", action="store_true", help="check the scenarios and run nothing")
     instead.add_argument("--info", action="store_true", help="print each scenario's layer tree and train nothing")
+    instead.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where runs were cut short, and run nothing again that is done",
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -70,7 +76,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return cli.show_listing(options.listing, options.overrides)
     if not options.paths:
         parser.error("give a scenario or a folder, or --list")
-    return cli.run(options.paths, options.start_with, options.overrides, check=options.check, info=options.info)
+    return cli.run(
+        options.paths,
+        options.start_with,
+        options.overrides,
+        check=options.check,
+        info=options.info,
+        resume=options.resume,
+    )
 
 
 if __name__ == "__main__":

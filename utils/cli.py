@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 DONE, FAILED, INVALID = 0, 1, 2
 
 
-def run(paths: Sequence[str], start_with: int, overrides: Sequence[str], check: bool, info: bool) -> int:
-    """Check all scenarios, then run them (or print their trees); returns the exit code."""
+def run(
+    paths: Sequence[str], start_with: int, overrides: Sequence[str], check: bool, info: bool, resume: bool = False
+) -> int:
+    """Check all scenarios, then run them (or print their trees); returns the exit code.
+
+    resume: run none again that is done, and go on with what was cut short.
+    """
     console = Console()
     try:
         checked = read_plans(paths, start_with, overrides)
@@ -34,7 +39,7 @@ def run(paths: Sequence[str], start_with: int, overrides: Sequence[str], check: 
         return DONE
     if info:
         return _print_trees(checked, console)
-    return _run_all(checked, console)
+    return _run_all(checked, console, resume)
 
 
 def read_plans(paths: Sequence[str], start_with: int, overrides: Sequence[str]) -> list[Plan]:
@@ -103,9 +108,10 @@ def _print_trees(checked: Sequence[Plan], console: Console) -> int:
     return FAILED if failed else DONE
 
 
-def _run_all(checked: Sequence[Plan], console: Console) -> int:
+def _run_all(checked: Sequence[Plan], console: Console, resume: bool) -> int:
+    from utils.journal.earlier_runs import StillRunning
     from utils.journal.summary import summary_table
-    from utils.runner import Cancelled, CannotRecord, run_plan
+    from utils.runner import Cancelled, CannotRecord, done_before, run_plan
 
     records = []
     failed = False
@@ -114,8 +120,16 @@ def _run_all(checked: Sequence[Plan], console: Console) -> int:
     try:
         for number, plan in enumerate(checked, start=1):
             console.line(f"[{number}/{len(checked)}] {plan.path}")
+            if resume and (done := done_before(plan)) is not None:
+                records.append(done)
+                console.line(_ended(plan, done, "done already"))
+                continue
             try:
-                record = run_plan(plan, console)
+                record = run_plan(plan, console, resume)
+            except StillRunning as error:
+                console.line(f"    {error}")
+                failed = True
+                continue
             except CannotRecord as error:
                 console.line(f"    failed: {error}")
                 failed = True
@@ -136,13 +150,12 @@ def _run_all(checked: Sequence[Plan], console: Console) -> int:
     return FAILED if failed else DONE
 
 
-def _ended(plan: Plan, record: RunRecord) -> str:
+def _ended(plan: Plan, record: RunRecord, how: str = "") -> str:
     """How a run ended and where it left what it found."""
     from utils.paths import saved_dir
 
-    return (
-        f"    {record.status} in {record.seconds:.1f} s; record and model in {saved_dir(plan.settings) / record.run_id}"
-    )
+    how = how or f"{record.status} in {record.seconds:.1f} s"
+    return f"    {how}; record and model in {saved_dir(plan.settings) / record.run_id}"
 
 
 def show_listing(what: str, overrides: Sequence[str]) -> int:

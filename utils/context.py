@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from utils import paths
 from utils.console import Console
+from utils.journal.earlier_runs import UNFINISHED_DIR
 from utils.journal.records import RunRecord
 from utils.scenario.errors import StepError
 from utils.scenario.settings_schema import BridgeSettings
@@ -62,6 +63,11 @@ class RunContext:
     @property
     def run_id(self) -> str:
         return self.record.run_id
+
+    @property
+    def unfinished_dir(self) -> Path:
+        """What this run needs to go on after a crash; removed when it is done."""
+        return self.run_dir / UNFINISHED_DIR
 
     @property
     def experiment_dir(self) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime
 import logging
+import shutil
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -18,9 +19,9 @@ import yaml
 from utils.commands.base import Command, StepResult
 from utils.console import Console
 from utils.context import RunContext
-from utils.journal import csv_journal
+from utils.journal import csv_journal, earlier_runs
 from utils.journal.environment import environment
-from utils.journal.records import RunRecord, make_run_dir, new_run_id
+from utils.journal.records import FILE_NAME, RunRecord, make_run_dir, new_run_id
 from utils.llm_sections import SECTIONS
 from utils.paths import dataset_dir, saved_dir
 from utils.recbole_port import known_settings
@@ -52,15 +53,62 @@ class CannotRecord(OSError):
     """There is no place to keep what a run finds out."""
 
 
-def run_plan(plan: Plan, console: Console) -> RunRecord:
-    """Run one scenario; its record says how it ended. Cancelled, which carries the record, when the user stops it."""
+def run_plan(plan: Plan, console: Console, resume: bool = False) -> RunRecord:
+    """Run one scenario; its record says how it ended. Cancelled, which carries the record, when the user stops it.
+
+    resume: go on with the newest run of this very scenario; one that is done is only reported. StillRunning where
+        another process is at work on it.
+    """
     now = datetime.datetime.now()
     settings = copy.deepcopy(plan.settings)
     record = RunRecord(
         "", str(plan.path), {**settings, "seed": effective(settings)["seed"]}, started=now.isoformat(timespec="seconds")
     )
-    run_dir = _open_run(plan, record, now)
-    ctx = RunContext(settings, record, run_dir, plan.path, console)
+    found = _earlier_run(plan) if resume else None
+    run_dir = found[1] if found else _open_run(plan, record, now)
+    with earlier_runs.held(run_dir):
+        if found:
+            # It may have been ended since it was found.
+            before = RunRecord.read(run_dir / FILE_NAME)
+            if before.status == "done":
+                return before
+            _go_on(record, before, run_dir)
+        try:
+            _run_in(plan, RunContext(settings, record, run_dir, plan.path, console))
+        finally:
+            unfinished = run_dir / earlier_runs.UNFINISHED_DIR
+            if record.status == "done" or not any(unfinished.glob("*.pth")):
+                shutil.rmtree(unfinished, ignore_errors=True)
+    return record
+
+
+def done_before(plan: Plan) -> RunRecord | None:
+    """The record of this very scenario's newest run, where that is done."""
+    found = _earlier_run(plan)
+    return found[0] if found and found[0].status == "done" else None
+
+
+def _earlier_run(plan: Plan) -> tuple[RunRecord, Path] | None:
+    return earlier_runs.newest(saved_dir(plan.settings), str(plan.settings["model"]), plan.path, _resolved(plan))
+
+
+def _go_on(record: RunRecord, before: RunRecord, run_dir: Path) -> None:
+    """Let the record continue an earlier one, and the steps find the folder as a new run does."""
+    entry = {
+        "at": record.started,
+        "status_before": before.status,
+        "seconds_before": earlier_runs.seconds_so_far(before, run_dir),
+    }
+    record.run_id, record.started, record.environment = before.run_id, before.started, before.environment
+    record.resumed = [*before.resumed, entry]
+    # Each training puts its best model back when it has come to it.
+    for checkpoint in run_dir.glob("model*.pth"):
+        checkpoint.unlink()
+
+
+def _run_in(plan: Plan, ctx: RunContext) -> None:
+    """Run the steps in the run's folder; the record says how they ended. Cancelled when the user stops them."""
+    record, run_dir, console = ctx.record, ctx.run_dir, ctx.console
     started = time.perf_counter()
     try:
         record.write(run_dir)
@@ -78,7 +126,6 @@ def run_plan(plan: Plan, console: Console) -> RunRecord:
         record.ended = datetime.datetime.now().isoformat(timespec="seconds")
         record.seconds = round(time.perf_counter() - started, 3)
         _finish(ctx)
-    return record
 
 
 def _open_run(plan: Plan, record: RunRecord, now: datetime.datetime) -> Path:
@@ -86,7 +133,8 @@ def _open_run(plan: Plan, record: RunRecord, now: datetime.datetime) -> Path:
     saved = saved_dir(plan.settings)
     try:
         record.run_id, run_dir = make_run_dir(saved, str(plan.settings["model"]), now)
-        (run_dir / "resolved.yaml").write_text(_resolved(plan), encoding="utf-8")
+        (run_dir / earlier_runs.RESOLVED).write_text(_resolved(plan), encoding="utf-8")
+        (run_dir / earlier_runs.UNFINISHED_DIR).mkdir()
     except OSError as error:
         problem = Problem(str(plan.path), 0, 0, f"cannot write to {saved}: {error.strerror or error}")
         if "checkpoint_dir" in plan.source.data:
@@ -114,7 +162,7 @@ def _run_steps(plan: Plan, ctx: RunContext) -> None:
     level = str(plan.settings.get("logger_level") or plan.settings.get("state") or "INFO")
     log_path = LOG_DIR / str(plan.settings["model"]) / f"{ctx.run_id}.log"
     with run_log(log_path, level, ctx.console), kept_process_state(plan.settings.get("threads")):
-        ctx.record.environment = environment()
+        _note_environment(ctx)
         for section, preprocess in SECTIONS.items():
             done = _guarded(plan, ctx, section, ("llm_config", section), partial(preprocess, ctx))
             for line in done:
@@ -123,6 +171,19 @@ def _run_steps(plan: Plan, ctx: RunContext) -> None:
             ctx.console.line(f"    {number}/{len(plan.steps)} {step.command.name}")
             if _run_step(plan, step, ctx).stop:
                 break
+
+
+def _note_environment(ctx: RunContext) -> None:
+    """Record what the run is made with; a resumed run is told what is not as it was."""
+    before, ctx.record.environment = ctx.record.environment, environment()
+    here = ctx.record.environment
+    changed = [
+        key for key in ("python", "packages", "git_commit", "git_dirty", "threads") if before.get(key) != here[key]
+    ]
+    if before and changed:
+        ctx.record.resumed[-1]["environment_before"] = {key: before.get(key) for key in changed}
+        names = ", ".join(changed)
+        ctx.console.line(f"    warning: {names} changed since this run began; its numbers may not be an unbroken run's")
 
 
 def _run_step(plan: Plan, step: Step, ctx: RunContext) -> StepResult:

@@ -39,7 +39,8 @@ class LoadFromFile(Command):
             raise StepError("path", f"{self.path} is no checkpoint: {message_of(error)}") from error
         apply_learner_settings(ctx.trainer)
         # RecBole would go on to write into the file that it has just read. Until an epoch is better than
-        # what was loaded, that is the best model of this run.
+        # what was loaded, that is the best model of this run. The old file may have a second name in `resume`.
+        Path(own).unlink(missing_ok=True)
         shutil.copyfile(self.path, own)
         ctx.trainer.saved_model_file = own
         epoch = int(ctx.trainer.start_epoch)

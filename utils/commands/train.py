@@ -10,6 +10,7 @@ from utils.context import RunContext, protocol
 from utils.scenario.errors import StepError
 
 if TYPE_CHECKING:
+    from utils.recbole_port.resume import Progress
     from utils.recbole_port.training import Epoch
 
 # What a training finds out, as the record names it.
@@ -30,6 +31,7 @@ class Train(Command):
         from models.transfer.layers import LayerError, count_parameters
         from models.transfer.taps import TapError
         from models.transfer.wrapper import TransferError
+        from utils.recbole_port.resume import Progress
         from utils.recbole_port.training import TrainingError, best_model_file, best_so_far, fit
 
         total, trainable = count_parameters(ctx.model)
@@ -50,8 +52,13 @@ class Train(Command):
             ctx.console.line(_epoch_line(epoch, metric))
 
         show = bool(ctx.recbole_config()["show_progress"])
+        progress = Progress(ctx.unfinished_dir, ctx.trainings, ctx.trainer, data.train[index], data.valid)
+        if progress.unusable is not None:
+            ctx.console.line(f"        warning: {progress.unusable}; this training starts anew")
+        if progress.epoch is not None:
+            ctx.console.line(f"        {_resumed(ctx, progress)}")
         try:
-            result = fit(ctx.trainer, data.train[index], data.valid, show, on_epoch)
+            result = fit(ctx.trainer, data.train[index], data.valid, show, on_epoch, progress)
         except (TapError, TransferError, LayerError) as error:
             raise StepError(None, str(error), command="set_outputs") from error
         except TrainingError as error:
@@ -91,6 +98,15 @@ class Train(Command):
             "frozen": sorted(name for name, value in ctx.model.named_parameters() if not value.requires_grad),
             "loaded_from": ctx.loaded_from,
         }
+
+
+def _resumed(ctx: RunContext, progress: Progress) -> str:
+    """Where this training goes on, for the record and in words."""
+    if ctx.record.resumed:
+        ctx.record.resumed[-1].update(training=ctx.trainings, epoch=progress.epoch)
+    if progress.complete:
+        return f"resumed {ctx.run_id}: this training was complete"
+    return f"resumed {ctx.run_id} at epoch {progress.epoch}"
 
 
 def _epoch_line(epoch: Epoch, metric: str) -> str:

@@ -19,7 +19,12 @@ FILE_NAME = "record.json"
 
 @dataclass
 class RunRecord:
-    """One run: what was asked, on what, what came out. Numbers are numbers; an unknown is null."""
+    """One run: what was asked, on what, what came out. Numbers are numbers; an unknown is null.
+
+    seconds: of the process that ended the run.
+    resumed: one entry for each time an unfinished run went on: when, how many seconds the process before had come,
+        and the training and epoch where it went on (absent where it had to start from the beginning).
+    """
 
     run_id: str
     scenario: str
@@ -35,6 +40,7 @@ class RunRecord:
     variables: dict[str, Any] = field(default_factory=dict)
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
     steps: list[dict[str, Any]] = field(default_factory=list)
+    resumed: list[dict[str, Any]] = field(default_factory=list)
 
     def write(self, folder: Path) -> Path:
         """Write `record.json` atomically into the run's folder."""

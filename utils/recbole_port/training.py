@@ -7,9 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from utils.console import bar_over, plain
+
+if TYPE_CHECKING:
+    from utils.recbole_port.resume import Progress
 
 
 class TrainingError(ValueError):
@@ -44,15 +47,16 @@ class Fit:
 
 
 def build_trainer(config: Any, model: Any, checkpoint: Path, tensorboard_dir: Path) -> Any:
-    """RecBole's trainer for this model; it writes to `checkpoint`, whose name never collides."""
+    """The trainer for this model; it writes to `checkpoint`, whose name never collides."""
     from recbole.trainer import trainer as trainer_module
-    from recbole.utils import get_trainer
     from torch.utils.tensorboard import SummaryWriter
+
+    from utils.recbole_port.trainers import trainer_class
 
     # RecBole makes a folder of its own for TensorBoard and colours its bars whoever reads them.
     trainer_module.get_tensorboard = lambda logger: SummaryWriter(str(tensorboard_dir))
     trainer_module.tqdm = bar_over
-    trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
+    trainer = trainer_class(config)(config, model)
     trainer.saved_model_file = str(checkpoint)
     return trainer
 
@@ -62,15 +66,31 @@ def close(trainer: Any) -> None:
     trainer.tensorboard.close()
 
 
-def fit(trainer: Any, train: Any, valid: Any, show_progress: bool, on_epoch: Callable[[Epoch], None]) -> Fit:
-    """Train as `recbole.quick_start` does; `on_epoch` is told of each epoch after its validation."""
+def fit(
+    trainer: Any,
+    train: Any,
+    valid: Any,
+    show_progress: bool,
+    on_epoch: Callable[[Epoch], None],
+    progress: Progress | None = None,
+) -> Fit:
+    """Train as `recbole.quick_start` does; `on_epoch` is told of each epoch after its validation.
+
+    progress: where the state of each epoch is kept, and what an earlier process has left of this training.
+    """
     first = trainer.start_epoch
     # A resumed training that has no epoch left would be saved as if it were at its start.
     saved = first == 0 or first < trainer.epochs
-    watch = _Watch(trainer, on_epoch)
+    watch = _Watch(trainer, on_epoch, progress)
     try:
         with watch:
-            score, result = trainer.fit(train, valid, saved=saved, show_progress=show_progress)
+            if progress is not None and progress.complete:
+                watch.put_back()
+            else:
+                if progress is not None and progress.epoch is not None:
+                    trainer.start_epoch = progress.epoch
+                trainer.fit(train, valid, saved=saved, show_progress=show_progress)
+            watch.finished()
     except ValueError as error:
         if str(error) != "Training loss is nan":
             raise
@@ -78,7 +98,8 @@ def fit(trainer: Any, train: Any, valid: Any, show_progress: bool, on_epoch: Cal
         raise TrainingError(
             f"the training loss became NaN in epoch {epoch}; a smaller learning_rate may help"
         ) from error
-    best_score = float(score) if score is not None and math.isfinite(score) else None
+    score, result = trainer.best_valid_score, trainer.best_valid_result
+    best_score = float(score) if math.isfinite(score) else None
     best_epoch = None
     if best_score is not None:
         best_epoch = watch.best_epoch(best_score) if result else first - 1
@@ -111,16 +132,20 @@ def numbers(result: Any) -> dict[str, float]:
 
 
 class _Watch:
-    """Sees each epoch's loss parts and valid metrics, which RecBole only logs, while it is open."""
+    """Sees each epoch's loss parts and valid metrics, which RecBole only logs, while it is open.
 
-    def __init__(self, trainer: Any, on_epoch: Callable[[Epoch], None]) -> None:
-        self._trainer, self._on_epoch = trainer, on_epoch
+    At the entry of each epoch it has its state kept, and that of an earlier process put back.
+    """
+
+    def __init__(self, trainer: Any, on_epoch: Callable[[Epoch], None], progress: Progress | None) -> None:
+        self._trainer, self._on_epoch, self._progress = trainer, on_epoch, progress
         self.epochs: list[Epoch] = []
         self._told = 0
         self._last = time.perf_counter()
 
     def __enter__(self) -> _Watch:
         replaced = {
+            "_train_epoch": self._train_epoch,
             "_add_train_loss_to_tensorboard": self._trained,
             "_valid_epoch": self._validated,
         }
@@ -138,6 +163,28 @@ class _Watch:
         # RecBole keeps the last of several equally good epochs.
         scored = [epoch.epoch for epoch in self.epochs if epoch.valid and epoch.valid.get(metric) == score]
         return scored[-1] if scored else None
+
+    def put_back(self) -> None:
+        """What an earlier process has left of this training, in trainer and model, and told as if it were new."""
+        epochs = self._progress.put_back() if self._progress is not None else None
+        for facts in epochs or ():
+            self.epochs.append(Epoch(**facts))
+            self._tell()
+
+    def finished(self) -> None:
+        """The training is over, and can be put back as a whole from here on."""
+        if self._progress is not None and not self._progress.complete:
+            self._progress.finished([epoch.facts() for epoch in self.epochs])
+
+    def _train_epoch(self, train: Any, epoch: int, *args: Any, **kwargs: Any) -> Any:
+        if self._progress is not None:
+            self._tell()
+            started = time.perf_counter()
+            self.put_back()
+            self._progress.before(epoch, [earlier.facts() for earlier in self.epochs])
+            # The epoch's own time is told, not that of its state.
+            self._last += time.perf_counter() - started
+        return self._methods["_train_epoch"](train, epoch, *args, **kwargs)
 
     def _trained(self, epoch: int, losses: Any, *args: Any, **kwargs: Any) -> None:
         self._tell()
