@@ -1,4 +1,7 @@
-"""Without outputs, or with outputs taken back, a scenario trains a model as RecBole does, to the last bit."""
+"""Without outputs, or with outputs taken back, a scenario trains a model as RecBole does, to the last bit.
+
+RecBole's trainer is given the fused form of its optimizer, which rounds otherwise, and rows with one target.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from tests.contracts.tiny_dataset import USERS
 from tests.workspace import SETTINGS, Workspace, standing_in
 from utils.data.embeddings import VectorFile, write_vectors
 from utils.recbole_port.gaps import close_gaps
+from utils.recbole_port.optimizers import fuse
 
 LABELLED: dict[str, Any] = {
     "eval_args": {"split": {"RS": [0.8, 0.1, 0.1]}, "order": "RO", "group_by": "user", "mode": "labeled"},
@@ -26,12 +30,12 @@ MODELS: dict[str, dict[str, Any]] = {
     "NeuMF": {},
     "BPR": {},
     "LightGCN": {},
-    "SASRec": {},
+    "SASRec": {"train_rows": "prefix"},
     "DeepFM": LABELLED,
     "MultiVAE": {},
 }
 # Settings of ours, which RecBole does not know.
-OURS = {"threads", "model", "dataset"}
+OURS = {"threads", "model", "dataset", "train_rows"}
 
 
 @dataclass
@@ -49,7 +53,7 @@ def _settings(name: str) -> dict[str, Any]:
     case = next(case for case in CASES if case.name == name)
     # A scenario refuses settings that its model does not read.
     common = {key: value for key, value in SETTINGS.items() if key not in ("embedding_size", "topk")}
-    ranked = {} if MODELS[name] else {"topk": SETTINGS["topk"]}
+    ranked = {} if MODELS[name] is LABELLED else {"topk": SETTINGS["topk"]}
     merged = {**common, **ranked, "train_batch_size": 64, **case.settings, **MODELS[name], "model": name}
     return copy.deepcopy(merged)
 
@@ -71,6 +75,7 @@ def _recbole(settings: dict[str, Any], folder: Path) -> Outcome:
     init_seed(config["seed"] + config["local_rank"], config["reproducibility"])
     model = get_model(config["model"])(config, train._dataset).to(config["device"])
     trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
+    fuse(trainer.optimizer)
     scores: list[float] = []
     _, best_valid = trainer.fit(
         train, valid, saved=True, show_progress=False, callback_fn=lambda epoch, score: scores.append(float(score))

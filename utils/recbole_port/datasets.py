@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from utils.recbole_port.windows import WindowDataLoader, WindowRows, holds_windows, is_windowed
+from utils.recbole_port.train_rows import is_windowed
+from utils.recbole_port.windows import WindowDataLoader, WindowRows, holds_windows
 
 _CLASSES = {"SEQUENTIAL": "SequentialDataset", "KNOWLEDGE": "KnowledgeBasedDataset"}
 

@@ -27,6 +27,7 @@ from utils.paths import DEFAULT_DATA_PATH, dataset_dir
 from utils.recbole_port import known_models, known_settings, train_rows
 from utils.recbole_port.gaps import close_gaps
 from utils.recbole_port.known_models import SHIPPED
+from utils.threads import default_threads
 
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 # Settings of ours that data, models or trainers read; None where the scenario does not say.
@@ -128,8 +129,7 @@ def _check_gpus(wanted: str, used: bool) -> None:
 def kept_process_state(threads: int | None) -> Iterator[None]:
     """Run with this many threads; afterwards the process has the threads and sees the GPUs that it had before."""
     gpus, before = os.environ.get(VISIBLE_GPUS), torch.get_num_threads()
-    if threads is not None:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(threads or default_threads())
     try:
         yield
     finally:

@@ -44,3 +44,8 @@ def resolve(model: str, values: Mapping[str, Any]) -> str | None:
     if known_models.models()[model].kind != "sequential":
         return None
     return values.get("train_rows") or (PREFIX if why_no_windows(model, values) else WINDOWS)
+
+
+def is_windowed(train_rows: str | None) -> bool:
+    """Whether rows of this kind have several targets."""
+    return train_rows in (WINDOWS, LAST_WINDOW)

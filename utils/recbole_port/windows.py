@@ -14,7 +14,7 @@ import torch
 from recbole.data.dataloader import TrainDataLoader
 from recbole.data.interaction import Interaction
 
-from utils.recbole_port.train_rows import LAST_WINDOW, WINDOWS
+from utils.recbole_port.train_rows import LAST_WINDOW
 
 _HELD_OUT = {"valid_and_test": 2, "valid_only": 1, "test_only": 1}
 
@@ -112,8 +112,3 @@ class WindowDataLoader(TrainDataLoader):
         per_row = targets / max(len(self._dataset.inter_feat), 1)
         self.step = max(round(self.config["train_batch_size"] / per_row), 1)
         self.set_batch_size(self.step)
-
-
-def is_windowed(train_rows: str | None) -> bool:
-    """Whether rows of this kind have several targets."""
-    return train_rows in (WINDOWS, LAST_WINDOW)

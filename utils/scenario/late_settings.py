@@ -11,6 +11,8 @@ from utils.scenario.settings import effective
 
 # Read again by each of these commands.
 _AT_EACH = {"distil_loss_weight": ("train",), "show_progress": ("train", "test_eval")}
+# Settings of ours, and which part of RecBole they steer.
+_STEERS = {"train_rows": "data", "filter_seen": "data", "precision": "trainer"}
 # Read once, before the first step.
 _AT_START = frozenset(
     [
@@ -38,7 +40,7 @@ def why_too_late(setting: str, view: PlanView) -> str | None:
         return f"{setting} is read before the first step; put it among the settings"
     values = effective(dict(view.settings))
     transform = values.get("transform")
-    reader = known_settings.read_first_by(
+    reader = _STEERS.get(setting) or known_settings.read_first_by(
         str(values.get("model")), setting, transform if isinstance(transform, str) else None
     )
     if reader == "data":

@@ -6,10 +6,11 @@ import codecs
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from utils.recbole_port import known_defaults, known_models
+from utils.recbole_port import known_defaults, known_models, train_rows
 from utils.registry import did_you_mean
 from utils.scenario.findings import Finding
 from utils.scenario.settings_schema import RANKING_METRICS, VALUE_METRICS
+from utils.threads import available_cores, default_threads
 
 Values = Mapping[str, Any]
 _METRICS = {metric.lower(): metric for metric in (*RANKING_METRICS, *VALUE_METRICS)}
@@ -24,6 +25,7 @@ def find_misfits(values: Values, given: Values) -> Iterator[Finding]:
     yield from _metrics(values, given)
     yield from _protocol(values, given)
     yield from _columns(values, given)
+    yield from _machine(values, given)
     if values.get("model") in known_models.models():
         yield from _model(str(values["model"]), values, given)
 
@@ -111,11 +113,34 @@ def _columns(values: Values, given: Values) -> Iterator[Finding]:
             yield Finding(("unload_col", suffix), message, at_key=True)
 
 
+def _machine(values: Values, given: Values) -> Iterator[Finding]:
+    threads, cores = values.get("threads"), available_cores()
+    if threads is not None and threads > cores:
+        message = f"got {threads}; accepted: 1 to {cores}, the cores of this machine; {default_threads()} when absent"
+        yield Finding(("threads",), f"threads: {message}")
+    if values.get("precision") == "bfloat16" and values.get("enable_amp"):
+        message = "enable_amp is RecBole's own autocast, and precision: bfloat16 is another; remove one"
+        yield Finding(_at(given, "enable_amp"), message, at_key=True)
+
+
+def _rows(name: str, kind: str, values: Values, given: Values) -> Iterator[Finding]:
+    """Train rows that this model, split or loss cannot have."""
+    asked = given.get("train_rows")
+    if asked is None:
+        return
+    if kind != "sequential":
+        yield Finding(("train_rows",), f"train_rows is for sequential models; {name} trains on interactions; remove it")
+    elif train_rows.is_windowed(asked) and (reason := train_rows.why_no_windows(name, values)):
+        setting, message = reason
+        yield Finding(_at(given, setting, "train_rows"), f"train_rows {asked}: {message}")
+
+
 def _model(name: str, values: Values, given: Values) -> Iterator[Finding]:
     kind = known_models.models()[name].kind
     draws = values.get("train_neg_sample_args") is not None
     loss = values.get("loss_type")
     at = _at(given, "train_neg_sample_args", "loss_type", "model")
+    yield from _rows(name, kind, values, given)
     if kind == "sequential":
         if values["eval_args"]["order"] != "TO":
             message = f"got {values['eval_args']['order']!r}; accepted: 'TO', because {name} learns from sequences"
