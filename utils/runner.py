@@ -8,8 +8,8 @@ import logging
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -67,14 +67,16 @@ def run_plan(plan: Plan, console: Console, resume: bool = False) -> RunRecord:
     found = _earlier_run(plan) if resume else None
     run_dir = found[1] if found else _open_run(plan, record, now)
     with earlier_runs.held(run_dir):
-        if found:
-            # It may have been ended since it was found.
-            before = RunRecord.read(run_dir / FILE_NAME)
-            if before.status == "done":
-                return before
-            _go_on(record, before, run_dir)
+        # It may have been ended since it was found.
+        before = RunRecord.read(run_dir / FILE_NAME) if found else None
         try:
-            _run_in(plan, RunContext(settings, record, run_dir, plan.path, console))
+            if before is not None and before.status == "done":
+                record = before
+                _add_missing_row(plan, record, console)
+            else:
+                if before is not None:
+                    _go_on(record, before, run_dir)
+                _run_in(plan, RunContext(settings, record, run_dir, plan.path, console))
         finally:
             unfinished = run_dir / earlier_runs.UNFINISHED_DIR
             if record.status == "done" or not any(unfinished.glob("*.pth")):
@@ -82,10 +84,20 @@ def run_plan(plan: Plan, console: Console, resume: bool = False) -> RunRecord:
     return record
 
 
+def _add_missing_row(plan: Plan, record: RunRecord, console: Console) -> None:
+    """Give a run its row in the journal where it was killed between its last word in the record and that row."""
+    journal = _journal(plan.path, plan.settings)
+    with _told(console, "the journal could not be written"):
+        if not csv_journal.has(journal, record):
+            csv_journal.append(journal, record)
+
+
 def done_before(plan: Plan) -> RunRecord | None:
-    """The record of this very scenario's newest run, where that is done."""
+    """The record of this very scenario's newest run, where that is done and has left nothing to do."""
     found = _earlier_run(plan)
-    return found[0] if found and found[0].status == "done" else None
+    if found is None or (found[1] / earlier_runs.UNFINISHED_DIR).exists():
+        return None
+    return found[0] if found[0].status == "done" else None
 
 
 def _earlier_run(plan: Plan) -> tuple[RunRecord, Path] | None:
@@ -260,10 +272,17 @@ def _finish(ctx: RunContext) -> None:
         ("the record could not be written", lambda: ctx.record.write(ctx.run_dir)),
         ("the journal could not be written", lambda: csv_journal.append(journal, ctx.record)),
     ):
-        try:
+        with _told(ctx.console, what):
             act()
-        except (OSError, ValueError) as error:
-            ctx.console.line(f"    warning: {what}: {error}")
+
+
+@contextmanager
+def _told(console: Console, what: str) -> Iterator[None]:
+    """Say on the console what the disk did not take, and go on."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        console.line(f"    warning: {what}: {error}")
 
 
 def _journal(scenario: Path, settings: Mapping[str, Any]) -> Path:

@@ -48,6 +48,13 @@ def append(journal: Path, record: RunRecord) -> None:
                 csv.writer(file).writerow(line)
 
 
+def has(journal: Path, record: RunRecord) -> bool:
+    """Whether there is a row of this run with this end."""
+    header, rows = _read(journal)
+    found = (dict(zip(header, row, strict=False)) for row in rows)
+    return any((row.get("run_id"), row.get("status")) == (record.run_id, record.status) for row in found)
+
+
 def _ends_complete(journal: Path) -> bool:
     """Whether a row can be appended; a crash may have left half a line, an editor no last line break."""
     return journal.exists() and journal.read_bytes().endswith(b"\n")
