@@ -113,9 +113,9 @@ def _go_on(record: RunRecord, before: RunRecord, run_dir: Path) -> None:
     }
     record.run_id, record.started, record.environment = before.run_id, before.started, before.environment
     record.resumed = [*before.resumed, entry]
-    # Each training puts its best model back when it has come to it.
-    for checkpoint in run_dir.glob("model*.pth"):
-        checkpoint.unlink()
+    # Each training puts its best model back when it has come to it; a hidden file is one that was half written.
+    for left in (*run_dir.glob("model*.pth"), *run_dir.glob(".*")):
+        left.unlink()
 
 
 def _run_in(plan: Plan, ctx: RunContext) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import run_exps
-from tests.workspace import TRAIN, Workspace
+from tests.workspace import TRAIN, USERS, Workspace
 from utils.journal.earlier_runs import held
 from utils.journal.records import RunRecord
 from utils.recbole_port import resume, training
@@ -103,6 +103,21 @@ def test_a_cancelled_or_failed_run_goes_on(
         ours, theirs = _weights(resumed), _weights(unbroken)
         assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     assert [row["status"] for row in tiny.journal()] == ["done", broken.status, "done"]
+
+
+def test_a_transfer_goes_on(tiny: Workspace, go: Callable[..., Resumed], interrupt: Callable[..., None]) -> None:
+    tiny.save_vectors("u.pt", USERS)
+    wrap = [{"wrap_model": {"distil_loss": "cosine", "users_emb_file": "u.pt"}}, {"set_outputs": ["user_embedding"]}]
+    steps = ["init_model", *wrap, *TRAIN[1:]]
+    unbroken = tiny.run(steps, "unbroken", epochs=4)
+    tiny.write(steps, epochs=4)
+    interrupt(3)
+    go()
+    assert go("--resume")[0] == 0
+    record = next(record for record in _records() if record.resumed)
+    assert record.resumed[0]["epoch"] == 3
+    assert [len(epoch["losses"]) for epoch in record.stages["0"]["epochs"]] == [2, 2, 2, 2]
+    assert _numbers(record) == _numbers(unbroken.record)
 
 
 def test_with_other_settings_it_is_another_run(

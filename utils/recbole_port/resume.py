@@ -6,6 +6,7 @@ it was taken, the entry of an epoch, so that whatever RecBole's `fit` does befor
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import time
@@ -21,6 +22,7 @@ from utils.recbole_port.training_state import TrainingState
 # written, and would be trained again.
 SHARE = 0.02
 _FORMAT = 1
+_LOG = logging.getLogger(__name__)
 
 
 class Progress:
@@ -71,14 +73,8 @@ class Progress:
 
     def _write(self, epoch: int, epochs: Sequence[Mapping[str, Any]], complete: bool) -> None:
         started = time.perf_counter()
-        self.path.parent.mkdir(exist_ok=True)
-        best = Path(self._trainer.saved_model_file)
-        # Before the state: it may be newer than the state, whose next epochs will make the same one, but not older.
-        if best.is_file():
-            _copy(best, self._best)
-        else:
-            self._best.unlink(missing_ok=True)
         state = self._state.take()
+        best = Path(self._trainer.saved_model_file)
         whole = {
             "format": _FORMAT,
             "device": str(self._trainer.device),
@@ -91,7 +87,17 @@ class Progress:
             # What `load_checkpoint` asks of every checkpoint.
             "state_dict": state["state_dict"],
         }
-        save_checkpoint(whole, self.path)
+        try:
+            self.path.parent.mkdir(exist_ok=True)
+            # Before the state: it may be newer than the state, whose next epochs will make the same one, but not older.
+            if best.is_file():
+                _copy(best, self._best)
+            else:
+                self._best.unlink(missing_ok=True)
+            save_checkpoint(whole, self.path)
+        except (OSError, RuntimeError) as error:
+            # torch's writer raises RuntimeError on a full disk, which is no reason to lose the training itself.
+            _LOG.warning("%s could not be written, a resumed run would train more again: %s", self.path, error)
         self._written = time.perf_counter()
         self._cost = self._written - started
 

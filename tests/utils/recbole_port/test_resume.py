@@ -173,6 +173,19 @@ def test_early_stopping_counts_on(data: Path, tmp_path: Path) -> None:
     assert (resumed.fit.best_score, resumed.fit.best_epoch) == (0.5, 0)
 
 
+@pytest.mark.parametrize("learner", ["sgd", "adamw", "adagrad", "rmsprop"])
+def test_every_optimizer_goes_on(learner: str, data: Path, tmp_path: Path) -> None:
+    unbroken = _train("BPR", tmp_path / "unbroken", data, learner=learner)
+    _kill("BPR", tmp_path / "killed", data, at=2, learner=learner)
+    _same(unbroken, _train("BPR", tmp_path / "killed", data, learner=learner))
+
+
+def test_loaders_with_workers_draw_on(data: Path, tmp_path: Path) -> None:
+    unbroken = _train("BPR", tmp_path / "unbroken", data, worker=1)
+    _kill("BPR", tmp_path / "killed", data, at=2, worker=1)
+    _same(unbroken, _train("BPR", tmp_path / "killed", data, worker=1))
+
+
 def test_sampled_validation_draws_on(data: Path, tmp_path: Path) -> None:
     mode: dict[str, Any] = {"eval_args": {"split": {"LS": "valid_and_test"}, "order": "RO", "mode": "uni10"}}
     unbroken = _train("BPR", tmp_path / "unbroken", data, **mode)
@@ -199,6 +212,19 @@ def test_where_writing_is_dear_epochs_are_left_out_and_trained_again(
     # The first write is free, as nothing is known of its cost.
     assert resumed.progress.epoch == 1
     _same(unbroken, resumed)
+
+
+def test_a_full_disk_costs_the_state_and_not_the_training(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    unbroken = _train("BPR", tmp_path / "unbroken", data)
+
+    def full(*args: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(resume, "save_checkpoint", full)
+    _same(unbroken, _train("BPR", tmp_path / "full", data))
+    assert "training-1.pth could not be written, a resumed run would train more again: [Errno 28]" in caplog.text
 
 
 @pytest.mark.parametrize(
