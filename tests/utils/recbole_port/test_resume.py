@@ -54,6 +54,7 @@ class _Ended:
     optimizers: list[Any]
     drawn: tuple[Any, ...]
     tested: dict[str, float]
+    left: tuple[Any, ...]
 
     def facts(self) -> dict[str, Any]:
         """All that must be equal; seconds need not."""
@@ -62,6 +63,7 @@ class _Ended:
             "best": (self.fit.best_score, self.fit.best_valid, self.fit.best_epoch),
             "test": self.tested,
             "random": self.drawn,
+            "trainer": self.left,
         }
 
     def weights(self) -> dict[str, torch.Tensor]:
@@ -112,7 +114,8 @@ def _train(
     tested = evaluate_test(trainer, built.train, built.test, False)
     # The test has loaded the best weights; what is compared are those at the end.
     built.model.load_state_dict(weights)
-    return _Ended(built, result, progress, optimizers, drawn, tested)
+    left = (Path(trainer.saved_model_file).name, trainer.start_epoch, trainer.cur_step, trainer.train_loss_dict)
+    return _Ended(built, result, progress, optimizers, drawn, tested, left)
 
 
 def _kill(name: str, folder: Path, data: Path, at: int, **settings: Any) -> None:
