@@ -226,5 +226,8 @@ def protocol(config: Any) -> dict[str, Any]:
         "metrics": config["metrics"],
         "topk": config["topk"],
         "repeatable": config["repeatable"],
+        # Of sampled candidates no user has seen any.
+        "filter_seen": config["filter_seen"] if "full" in config["eval_args"]["mode"].values() else None,
+        "train_rows": config["train_rows"],
         "device": str(config["device"]),
     }

@@ -87,7 +87,8 @@ def test_the_journal_is_a_view_of_the_records(ran: Folder) -> None:
 def test_the_table_shows_the_records_numbers(ran: Folder) -> None:
     plain, profiles = (metrics(record) for record in ran.records)
     change = (profiles["ndcg@10"] - plain["ndcg@10"]) / plain["ndcg@10"]
-    header, _, first, second, note = ran.lines[-5:]
+    header, _, first, second, ranking, note = ran.lines[-6:]
+    assert ranking == "ranking: seen items left out"
     assert note == ONE_SEED
     assert header.split() == ["model", "variant", "recall@10", "ndcg@10", "change"]
     assert first.split() == ["BPR", "01_plain", "(plain)", *(f"{value:.4f}" for value in plain.values())]

@@ -87,6 +87,7 @@ def test_threads_are_those_of_the_scenario_while_it_runs(workspace: Workspace, m
     seen: list[int] = []
     build = session.build_model
     monkeypatch.setattr(session, "build_model", lambda *args: seen.append(torch.get_num_threads()) or build(*args))
+    monkeypatch.setattr("utils.scenario.settings_fit.available_cores", lambda: 4)
     workspace.run(["init_model"], "threads", threads=3)
     assert seen == [3]
 

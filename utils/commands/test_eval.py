@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
 from utils.context import RunContext, protocol
+from utils.journal.outcome import SEEN
 from utils.scenario.errors import StepError
 
 
@@ -23,7 +24,7 @@ class TestEval(Command):
             yield Complaint((), "eval_args.split LS: valid_only leaves no test part")
 
     def run(self, ctx: RunContext) -> StepResult:
-        from utils.recbole_port.training import test
+        from utils.recbole_port.training import test, test_in_bfloat16
 
         show = bool(ctx.recbole_config()["show_progress"])
         metrics = test(ctx.trainer, ctx.data.full_train, ctx.data.test, show)
@@ -33,6 +34,17 @@ class TestEval(Command):
         if not ctx.lineage:
             stage.update(lineage=[], loaded_from=ctx.loaded_from, protocol=protocol(ctx.trainer.config))
         stage.update(best_test_res=metrics, tested_in_step=len(ctx.record.steps))
+        rounded = test_in_bfloat16(ctx.trainer, ctx.data.test, show)
+        if rounded:
+            stage["best_test_res_bfloat16"] = rounded
         if ctx.lineage:
             ctx.weights = "best"
-        return StepResult(facts=metrics, summary=", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+        return StepResult(facts=metrics, summary=_summary(metrics, rounded, ctx.trainer.config))
+
+
+def _summary(metrics: Mapping[str, float], rounded: Mapping[str, float], config: Any) -> str:
+    """The metrics, how seen items were treated, and what scoring in bfloat16 would change."""
+    shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+    seen = SEEN.get(protocol(config)["filter_seen"], "")
+    effect = ", ".join(f"{name} {rounded[name] - metrics[name]:+.4f}" for name in rounded)
+    return f"{shown}{seen and f' ({seen})'}" + (f"; scored in bfloat16: {effect}" if effect else "")

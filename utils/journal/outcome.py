@@ -15,9 +15,13 @@ _INERT = frozenset(
         "state", "checkpoint_dir", "data_path", "log_wandb", "wandb_project", "loss_decimal_place", "eval_batch_size",
         "worker", "encoding",
         # As RecBole resolved them they stand in the protocol.
-        "eval_args", "metrics", "topk", "valid_metric", "repeatable", "use_gpu", "gpu_id",
+        "eval_args", "metrics", "topk", "valid_metric", "repeatable", "use_gpu", "gpu_id", "filter_seen", "train_rows",
     ]
 )  # fmt: skip
+
+# How the ranking treats what a user has seen, by `filter_seen`; numbers of one kind say nothing about the other.
+SEEN: Mapping[bool | None, str] = {True: "seen items left out", False: "seen items kept"}
+_PROTOCOL = ("eval_args", "repeatable", "filter_seen", "train_rows", "device")
 
 
 @dataclass(frozen=True)
@@ -26,11 +30,13 @@ class Outcome:
 
     transferred: whether any of these had a transfer loss; losses: their names.
     loaded: whether the model came from a checkpoint, whose own trainings are not known here.
+    filter_seen: whether the items that a user had seen were left out of the ranking; None where none was ranked.
     budget: what each of these trainings was given, to be compared before numbers are.
     """
 
     metrics: Mapping[str, float]
     valid_metric: str
+    filter_seen: bool | None
     transferred: bool
     losses: tuple[str, ...]
     loaded: bool
@@ -50,6 +56,7 @@ def outcome_of(record: RunRecord) -> Outcome | None:
     return Outcome(
         metrics=last["best_test_res"],
         valid_metric=str((last.get("protocol") or record.protocol).get("valid_metric", "")).lower(),
+        filter_seen=(last.get("protocol") or record.protocol).get("filter_seen"),
         transferred=bool(names) or any(loaded.get("transferred") for loaded in inherited),
         losses=tuple(sorted(names)),
         loaded=bool(inherited),
@@ -60,7 +67,7 @@ def outcome_of(record: RunRecord) -> Outcome | None:
 def _budget(stage: Mapping[str, Any]) -> dict[str, Any]:
     """What a training was given: settings, protocol, data, frozen parameters, and the weights it started from."""
     settings = {key: value for key, value in (stage.get("settings") or {}).items() if key not in _INERT}
-    protocol = {key: (stage.get("protocol") or {}).get(key) for key in ("eval_args", "repeatable", "device")}
+    protocol = {key: (stage.get("protocol") or {}).get(key) for key in _PROTOCOL}
     valid_metric = str((stage.get("protocol") or {}).get("valid_metric", "")).lower()
     given = {key: stage.get(key) for key in ("train_ds_ind", "frozen", "starts_from")}
     return {**settings, **protocol, "valid_metric": valid_metric, **given}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from utils.console import table
-from utils.journal.outcome import Outcome, differences, outcome_of
+from utils.journal.outcome import SEEN, Outcome, differences, outcome_of
 from utils.journal.records import RunRecord
 
 ONE_SEED = "change: one run on each side; whether it would hold under another seed is not tested"
@@ -26,7 +26,19 @@ def summary_table(records: Sequence[RunRecord]) -> str:
         if note and note not in notes:
             notes.append(note)
         rows.append([str(record.settings["model"]), _variant(record, outcome), *cells, change])
-    return "\n".join([*table(["model", "variant", *metrics, "change"], rows), *notes])
+    return "\n".join([*table(["model", "variant", *metrics, "change"], rows), *_ranking(records, outcomes), *notes])
+
+
+def _ranking(records: Sequence[RunRecord], outcomes: Sequence[Outcome | None]) -> list[str]:
+    """How the full ranking treated seen items, and by which models where they differ."""
+    models: dict[str, dict[str, None]] = {}
+    for record, outcome in zip(records, outcomes, strict=True):
+        if outcome and outcome.filter_seen in SEEN:
+            models.setdefault(SEEN[outcome.filter_seen], {})[str(record.settings["model"])] = None
+    if len(models) < 2:
+        return [f"ranking: {kind}" for kind in models]
+    kinds = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in models.items())
+    return [f"ranking: {kinds}; do not compare across these"]
 
 
 def _variant(record: RunRecord, outcome: Outcome | None) -> str:

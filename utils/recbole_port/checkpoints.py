@@ -32,7 +32,7 @@ _TRAINING_ONLY = re.compile(
     r"dropout|drop_ratio|reg_weight|anneal|_weight$|mask_ratio|initializer_range|pretrain|train_stage|save_step|loss_type"
 )
 # A best score counts only where it was measured in the same way.
-_MEASURE = ("valid_metric", "eval_args", "repeatable")
+_MEASURE = ("valid_metric", "eval_args", "repeatable", "filter_seen")
 _STATE_KEYS = {"config", "epoch", "cur_step", "best_valid_score", "state_dict", "optimizer"}
 
 

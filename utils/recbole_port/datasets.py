@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from utils.recbole_port.ranking_loader import RankingLoader, seen_before
 from utils.recbole_port.train_rows import is_windowed
 from utils.recbole_port.windows import WindowDataLoader, WindowRows, holds_windows
 
@@ -71,6 +72,18 @@ def make_loaders(config: Any, dataset: Any, parts: list[Any]) -> tuple[Any, Any,
         train_data = loader(config, train, for_train, entities, shuffle=True)
     else:
         train_data = loader(config, train, for_train, shuffle=config["shuffle"])
-    valid_data = get_dataloader(config, "valid")(config, valid, for_valid, shuffle=False)
-    test_data = get_dataloader(config, "test")(config, test, for_test, shuffle=False)
-    return train_data, valid_data, test_data
+    valid_data = _for_evaluation(config, "valid", valid, for_valid, [train])
+    return train_data, valid_data, _for_evaluation(config, "test", test, for_test, [train, valid])
+
+
+def _for_evaluation(config: Any, phase: str, dataset: Any, sampler: Any, earlier: list[Any]) -> Any:
+    """The loader of one part; `earlier` are the parts that its users have seen by then."""
+    from recbole.data.dataloader import FullSortEvalDataLoader
+    from recbole.data.utils import get_dataloader
+
+    loader = get_dataloader(config, phase)
+    if loader is not FullSortEvalDataLoader:
+        return loader(config, dataset, sampler, shuffle=False)
+    # For other families RecBole's loader itself knows what was seen.
+    by_history = config["filter_seen"] and config["MODEL_TYPE"].name == "SEQUENTIAL"
+    return RankingLoader(config, dataset, sampler, seen_before(earlier) if by_history else None)

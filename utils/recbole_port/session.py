@@ -31,7 +31,7 @@ from utils.threads import default_threads
 
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 # Settings of ours that data, models or trainers read; None where the scenario does not say.
-OURS = ("train_rows", "filter_seen", "precision")
+OURS = ("filter_seen", "precision")
 
 
 class DataError(ValueError):
@@ -94,6 +94,10 @@ def build_config(settings: Mapping[str, Any], run_dir: Path, before: Any = None)
     for name in OURS:
         config[name] = settings.get(name)
     config["train_rows"] = train_rows.resolve(settings["model"], {**config.final_config_dict, **settings})
+    if config["filter_seen"] is None:
+        # RecBole's habit.
+        config["filter_seen"] = config["MODEL_TYPE"].name != "SEQUENTIAL"
+    config["eval_batch_size_given"] = "eval_batch_size" in settings
     config["exact_time"] = getattr(model_class(settings["model"]), "exact_time", False)
     if settings.get("use_gpu") is False:
         config["device"] = torch.device("cpu")

@@ -6,8 +6,9 @@ from typing import Any
 
 from utils.recbole_port.optimizers import FastOptimizer
 from utils.recbole_port.precision import Precision
+from utils.recbole_port.ranking import BlockRanking
 
-_MIXINS: tuple[type, ...] = (Precision, FastOptimizer)
+_MIXINS: tuple[type, ...] = (BlockRanking, Precision, FastOptimizer)
 
 
 def trainer_class(config: Any) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.console import bar_over, plain
+from utils.recbole_port.precision import bfloat16
 
 if TYPE_CHECKING:
     from utils.recbole_port.resume import Progress
@@ -124,6 +125,14 @@ def test(trainer: Any, train: Any, data: Any, show_progress: bool) -> dict[str, 
     # Popularity and coverage are counted on the train data, which a loaded model's trainer has not seen.
     trainer.eval_collector.data_collect(train)
     return numbers(trainer.evaluate(data, load_best_model=best, show_progress=show_progress) or {})
+
+
+def test_in_bfloat16(trainer: Any, data: Any, show_progress: bool) -> dict[str, float]:
+    """The same metrics with scores from bfloat16 products, after `test`; empty unless the training took these."""
+    if not getattr(trainer, "trains_in_bfloat16", False):
+        return {}
+    with bfloat16(trainer.device):
+        return numbers(trainer.evaluate(data, load_best_model=False, show_progress=show_progress))
 
 
 def numbers(result: Any) -> dict[str, float]:

@@ -90,6 +90,12 @@ def _protocol(values: Values, given: Values) -> Iterator[Finding]:
         elif name != "LS" and (len(ratios) != 3 or sum(ratios) <= 0):
             message = f"eval_args.split.{name}: got {ratios!r}; accepted: three ratios, of train, valid and test"
             yield Finding(("eval_args", "split", name), message)
+    if given.get("filter_seen") is not None:
+        mode = values["eval_args"]["mode"]
+        other = [one for one in (mode.values() if isinstance(mode, dict) else [mode]) if one != "full"]
+        if other:
+            message = f"got it with eval_args.mode {other[0]!r}; accepted: with mode: full, the ranking of all items"
+            yield Finding(("filter_seen",), f"filter_seen: {message}", at_key=True)
     parts = values.get("benchmark_filename")
     if parts is not None and len(parts) != 3:
         message = f"benchmark_filename: got {parts!r}; accepted: three parts, of train, valid and test"

@@ -146,6 +146,11 @@ class BridgeSettings(BaseModel):
         description="What a sequential model trains on: windows with a target at every position, each user's last "
         "window only, or one row per target as in RecBole. Windows where they fit when absent.",
     )
+    filter_seen: bool | None = Field(
+        None,
+        description="Leave what a user has seen out of the full ranking; as RecBole does when absent: not for "
+        "sequential models, for all others.",
+    )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="bfloat16: matrix products of the training in half the bits (autocast)."
     )
