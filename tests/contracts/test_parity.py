@@ -1,6 +1,6 @@
 """Without outputs, or with outputs taken back, a scenario trains a model as RecBole does, to the last bit.
 
-RecBole's trainer is given the fused form of its optimizer, which rounds otherwise, and rows with one target.
+LightGCN is ours, and the same to rounding. RecBole's trainer is given the fused form of its optimizer, which rounds otherwise, and rows with one target.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ MODELS: dict[str, dict[str, Any]] = {
     "DeepFM": LABELLED,
     "MultiVAE": {},
 }
+# Our LightGCN adds the same numbers in another order than RecBole's; the others are RecBole's to the last bit.
+ROUNDED = {"LightGCN": {"rtol": 1e-5, "atol": 1e-6}}
 # Settings of ours, which RecBole does not know.
 OURS = {"threads", "model", "dataset", "train_rows"}
 
@@ -122,11 +124,12 @@ def test_a_wrapped_model_without_outputs_is_recboles_own(name: str, tmp_path: Pa
     taken_back = _run(workspace, settings, ["init_model", wrap, {"set_outputs": [case.tap]}, "remove_outputs", *rest])
 
     assert len(expected.losses) == len(expected.scores) == 2
+    within = ROUNDED.get(name, {"rtol": 0, "atol": 0})
     for outcome in (wrapped, taken_back):
-        assert outcome.losses == expected.losses
+        torch.testing.assert_close(outcome.losses, expected.losses, **within)
         assert outcome.scores == expected.scores
         assert outcome.best_valid == expected.best_valid
         assert outcome.test == expected.test
         assert outcome.weights.keys() == expected.weights.keys()
         for parameter, value in expected.weights.items():
-            assert torch.equal(outcome.weights[parameter], value), parameter
+            torch.testing.assert_close(outcome.weights[parameter], value, **within)
