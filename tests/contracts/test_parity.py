@@ -1,6 +1,7 @@
 """Without outputs, or with outputs taken back, a scenario trains a model as RecBole does, to the last bit.
 
-LightGCN is ours, and the same to rounding. RecBole's trainer is given the fused form of its optimizer, which rounds otherwise, and rows with one target.
+LightGCN is ours, and the same to rounding. RecBole's trainer is given the fused form of its optimizer, which rounds
+otherwise, and rows with one target.
 """
 
 from __future__ import annotations
