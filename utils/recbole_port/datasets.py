@@ -52,11 +52,6 @@ def dataset_class(config: Any) -> type:
     return type(theirs.__name__, (*mixins, theirs), {"__module__": __name__})
 
 
-def create_dataset(config: Any) -> Any:
-    """Load and filter the dataset; in the place of `recbole.data.create_dataset`, which also looks for pickles."""
-    return dataset_class(config)(config)
-
-
 def make_loaders(config: Any, dataset: Any, parts: list[Any]) -> tuple[Any, Any, Any]:
     """Loaders over the parts that `dataset.build()` gives, as `recbole.data.data_preparation` makes them."""
     from recbole.data.dataloader import KnowledgeBasedDataLoader

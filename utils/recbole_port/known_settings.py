@@ -142,6 +142,13 @@ def _data_settings(transform: str | None) -> frozenset[str]:
 
 
 @lru_cache(maxsize=1)
+def dataset_settings() -> frozenset[str]:
+    """What RecBole's datasets read as they load, filter and split; without where they would be pickled."""
+    files = (recbole_root() / "data" / "dataset").glob("*.py")
+    return frozenset().union(*(_reads(file.read_text("utf-8")) for file in files)) - {"checkpoint_dir", "yaml_loader"}
+
+
+@lru_cache(maxsize=1)
 def _evaluation_settings() -> frozenset[str]:
     """What the parts of a trainer read: metrics, collector, loggers."""
     files = [*(recbole_root() / "evaluator").rglob("*.py"), recbole_root() / "utils" / "wandblogger.py"]

@@ -44,6 +44,7 @@ class Data:
 
     interactions: how many there are after the filters. A sequential dataset loses some of them as it is split,
     since a user's first item is never a target.
+    reused: an earlier run of this process has read and split the same data.
     """
 
     dataset: Any
@@ -51,6 +52,7 @@ class Data:
     valid: Any
     test: Any
     interactions: int
+    reused: bool = False
 
     @property
     def full_train(self) -> Any:
@@ -177,25 +179,39 @@ _EMPTY = "no interaction is left after the filters (user_inter_num_interval, val
 
 def load_data(config: Any, ratios: list[float] | None, shuffle_first: bool) -> Data:
     """Load, filter and split the dataset, and make the loaders."""
+    from utils.recbole_port import data_cache
+    from utils.recbole_port.datasets import dataset_class, make_loaders
+
+    cls = dataset_class(config)
+    key = data_cache.key_of(config, cls)
+    found = data_cache.recall(key, config)
+    reused = found is not None
+    if found is None:
+        found = _build_dataset(config, cls)
+        data_cache.keep(key, *found)
+    dataset, built, interactions = found
+    train, valid, test = make_loaders(config, dataset, built)
+    parts = _train_parts(config, train, ratios, shuffle_first) if ratios else []
+    return Data(dataset, [*parts, train], valid, test, interactions, reused)
+
+
+def _build_dataset(config: Any, cls: type) -> tuple[Any, list[Any], int]:
+    """(dataset, its parts, how many interactions there are after the filters)."""
     _check_files(config)
     seed_everything(config)
-    from utils.recbole_port.datasets import create_dataset, make_loaders
-
     try:
-        dataset = create_dataset(config)
+        dataset: Any = cls(config)
     except ValueError as error:
         if "feat is empty" in str(error):
             raise DataError(_EMPTY) from error
         raise
-    if len(dataset) == 0:
+    interactions = len(dataset)
+    if interactions == 0:
         raise DataError(_EMPTY)
     if config["eval_args"]["order"] == "TO" and config["TIME_FIELD"] not in dataset.inter_feat:
         loaded = ", ".join(dataset.inter_feat)
         raise DataError(f"eval_args.order TO needs the column '{config['TIME_FIELD']}'; loaded are {loaded}")
-    interactions = len(dataset)
-    train, valid, test = make_loaders(config, dataset, dataset.build())
-    parts = _train_parts(config, train, ratios, shuffle_first) if ratios else []
-    return Data(dataset, [*parts, train], valid, test, interactions)
+    return dataset, dataset.build(), interactions
 
 
 def _check_files(config: Any) -> None:
