@@ -27,6 +27,7 @@ from utils.paths import DEFAULT_DATA_PATH, dataset_dir
 from utils.recbole_port import known_models, known_settings, train_rows
 from utils.recbole_port.gaps import close_gaps
 from utils.recbole_port.known_models import SHIPPED
+from utils.recbole_port.speedups import apply_speedups
 from utils.threads import default_threads
 
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
@@ -62,6 +63,7 @@ class Data:
 def model_class(name: str) -> Any:
     """The class of a model: ours first, then RecBole's."""
     close_gaps()
+    apply_speedups()
     known = known_models.models()[name]
     if known.ours:
         module = "models.recommenders" if known.source.parent.name == "recommenders" else "models"
@@ -78,6 +80,7 @@ def build_config(settings: Mapping[str, Any], run_dir: Path, before: Any = None)
     of masked sequences) is kept.
     """
     close_gaps()
+    apply_speedups()
     from recbole.config import Config
 
     known = known_settings.settings_of(settings["model"])

@@ -14,6 +14,7 @@ import torch
 from recbole.data.dataloader import TrainDataLoader
 from recbole.data.interaction import Interaction
 
+from utils.recbole_port.histories import lay_out
 from utils.recbole_port.train_rows import LAST_WINDOW
 
 _HELD_OUT = {"valid_and_test": 2, "valid_only": 1, "test_only": 1}
@@ -51,24 +52,10 @@ class WindowRows:
         self._aug_presets()
         self._check_field("uid_field", "time_field")
         self.sort(by=[self.uid_field, self.time_field], ascending=True)
-        feat, longest = self.inter_feat, self.max_item_list_len
         held_out = _HELD_OUT[self.config["eval_args"]["split"]["LS"]]
         last_only = self.config["train_rows"] == LAST_WINDOW
-        starts, targets = map(
-            torch.from_numpy, window_rows(feat[self.uid_field].numpy(), longest, held_out, last_only)
-        )
-        lengths = targets - starts
-        rows = {field: feat[field][targets] for field in feat}
-        rows[self.item_list_length_field] = lengths
-        steps = torch.arange(longest)
-        inside = steps < lengths.unsqueeze(1)
-        places = torch.where(inside, starts.unsqueeze(1) + steps, 0)
-        for field in feat:
-            if field != self.uid_field:
-                histories = feat[field][places]
-                outside = ~inside.reshape(*inside.shape, *[1] * (histories.dim() - 2))
-                rows[getattr(self, f"{field}_list_field")] = histories.masked_fill(outside, 0)
-        self.inter_feat = Interaction(rows)
+        users = self.inter_feat[self.uid_field].numpy()
+        self.inter_feat = lay_out(self, *window_rows(users, self.max_item_list_len, held_out, last_only))
 
     def counter(self: Any, field: str) -> Counter[int]:
         """How often each id is a target or, for users, has one; RecBole counts rows, of which each has one target."""
