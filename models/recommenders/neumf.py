@@ -8,6 +8,8 @@ import torch
 from recbole.model.general_recommender.neumf import NeuMF as RecBoleNeuMF
 from torch import nn
 
+from models.training.dropout import replace_dropout
+
 # Numbers in the widest layer of one block of pairs: these stay in a core's cache.
 _BLOCK_NUMBERS = 2**18
 
@@ -18,6 +20,10 @@ class NeuMF(RecBoleNeuMF):
     The first layer of the MLP is linear in (user, item): W [p; q] = W_u p + W_i q. Each part is computed once for
     a user and for an item, and what is left for a pair is their sum and the layers above.
     """
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        replace_dropout(self)
 
     def full_sort_predict(self, interaction: Any) -> torch.Tensor:
         """Scores [users * n_items] of every item, those of `predict` to rounding; dropout is that of evaluation."""

@@ -10,12 +10,13 @@ from recbole.model.sequential_recommender.sasrec import SASRec as RecBoleSASRec
 from models.sequential.bert_encoder import encode
 from models.sequential.paper_encoder import PaperEncoder
 from models.sequential.softmax import full_softmax, sampled_softmax
+from models.training.dropout import replace_dropout
 
 # Above so many items the softmax is taken over a sample of them.
 _MOST_ITEMS_IN_FULL = 20_000
 
 DEFAULTS = {
-    "architecture": "recbole",  # (str) RecBole's BERT blocks, or those of the paper's authors. Range in ['recbole', 'paper'].
+    "architecture": "recbole",  # (str) Whose blocks: RecBole's or the paper's. Range in ['recbole', 'paper'].
     "softmax": "auto",  # (str) All items, a sample, or by their number (20,000). Range in ['auto', 'full', 'sampled'].
     "num_negatives": 1024,  # (int) How many items a sampled softmax draws for a batch.
 }
@@ -45,6 +46,8 @@ class SASRec(RecBoleSASRec):
                 self.n_layers, self.n_heads, self.hidden_size, self.hidden_dropout_prob, self.attn_dropout_prob
             )
             del self.LayerNorm
+        if self.windows:
+            replace_dropout(self)
 
     def encode(self, item_seq: torch.Tensor) -> torch.Tensor:
         """The state after each item of histories [batch, length] -> [batch, length, dim]; padding is on the right."""

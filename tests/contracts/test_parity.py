@@ -28,7 +28,8 @@ LABELLED: dict[str, Any] = {
     "valid_metric": "AUC",
 }
 MODELS: dict[str, dict[str, Any]] = {
-    "NeuMF": {},
+    # Its dropout draws otherwise than torch's.
+    "NeuMF": {"dropout_prob": 0.0},
     "BPR": {},
     "LightGCN": {},
     "SASRec": {"train_rows": "prefix"},

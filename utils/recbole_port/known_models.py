@@ -28,7 +28,7 @@ _TYPES = {
 class KnownModel:
     """A recommender that `model:` may name: its family and the file that defines it.
 
-    family: general, sequential, context, knowledge or exlib, as RecBole sorts them, or own for a name that only we have.
+    family: general, sequential, context, knowledge or exlib, as RecBole sorts them, or own for names only we have.
     kind: the same, where ours have the family of their base class.
     """
 

@@ -25,14 +25,16 @@ def collate_with(theirs: Callable[..., Any]) -> Callable[..., Any]:
         users = self.uid_list[np.asarray(index)]
         counts = self.uid2items_num[users]
         positives = [np.arange(rows.start, rows.stop) for rows in self.uid2index[users]]
-        drawn = [self._sampler.sample_by_key_ids([user] * count, self.times - 1) for user, count in zip(users, counts)]
+        items = self._dataset.inter_feat[self.iid_field].numpy()
+        drawn = [
+            self._sampler.sample_by_user_ids([user] * len(own), items[own], self.times - 1)
+            for user, own in zip(users, positives, strict=True)
+        ]
         rows = torch.from_numpy(np.concatenate([np.tile(own, self.times) for own in positives]))
         owner = torch.arange(len(users)).repeat_interleave(torch.from_numpy(counts * self.times))
-        # A user's targets stand first, then the negatives of each, as many times over.
-        place = (
-            torch.arange(len(rows))
-            - torch.from_numpy(np.repeat(np.cumsum(counts) - counts, counts * self.times)) * self.times
-        )
+        # A user's targets stand first, then as many negatives, again and again.
+        first = torch.from_numpy((np.cumsum(counts) - counts) * self.times)
+        place = torch.arange(len(rows)) - first[owner]
         is_target = place < torch.from_numpy(counts)[owner]
         data = self._dataset[rows]
         data[self.iid_field][~is_target] = torch.cat(drawn)
