@@ -10,6 +10,7 @@ import copy
 import importlib
 import importlib.util
 import itertools
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -192,6 +193,8 @@ def load_data(config: Any, ratios: list[float] | None, shuffle_first: bool) -> D
     if found is None:
         found = _build_dataset(config, cls)
         data_cache.keep(key, *found)
+    else:
+        logging.getLogger().info("The dataset was read and split by an earlier run of this process")
     dataset, built, interactions = found
     train, valid, test = make_loaders(config, dataset, built)
     parts = _train_parts(config, train, ratios, shuffle_first) if ratios else []
