@@ -60,7 +60,8 @@ class SASRec(RecBoleSASRec):
             return self.trm_encoder(scaled, known)
         before = torch.ones(length, length, dtype=torch.bool, device=item_seq.device).tril()
         visible = before & known[:, None, None, :]
-        return encode(self.trm_encoder.layer, self.dropout(self.LayerNorm(items + positions)), visible)
+        blocks: Any = self.trm_encoder.layer
+        return encode(blocks, self.dropout(self.LayerNorm(items + positions)), visible)
 
     def forward(self, item_seq: torch.Tensor, item_seq_len: torch.Tensor) -> torch.Tensor:
         """The state [batch, dim] after the last item of histories [batch, length]."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import torch
-from torch import nn
 from torch.nn import functional
 
 
-def encode(blocks: nn.ModuleList, x: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
+def encode(blocks: Iterable[Any], x: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
     """States [batch, length, dim] of RecBole's `TransformerLayer`s over inputs of that shape.
 
     visible: what each position attends to, True where it does, broadcast to [batch, heads, length, length].
@@ -17,7 +19,7 @@ def encode(blocks: nn.ModuleList, x: torch.Tensor, visible: torch.Tensor) -> tor
     return x
 
 
-def _attention(layer: nn.Module, x: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
+def _attention(layer: Any, x: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
     """Post-norm self-attention: LN(x + Drop(dense(attention(x))))."""
     batch, length, width = x.shape
     projections = (layer.query, layer.key, layer.value)
@@ -32,7 +34,7 @@ def _attention(layer: nn.Module, x: torch.Tensor, visible: torch.Tensor) -> torc
     return layer.LayerNorm(layer.out_dropout(layer.dense(context)) + x)
 
 
-def _feed_forward(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
+def _feed_forward(layer: Any, x: torch.Tensor) -> torch.Tensor:
     """LN(x + Drop(W2 act(W1 x)))."""
     hidden = layer.dense_1(x)
     # RecBole writes gelu out as five operations on the widest tensor there is.

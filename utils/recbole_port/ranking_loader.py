@@ -57,6 +57,8 @@ def seen_before(parts: list[Any]) -> Seen:
 class RankingLoader(FullSortEvalDataLoader):
     """Batches of (rows, seen items to leave out or None, row and item of each target)."""
 
+    step: int
+
     def __init__(self, config: Any, dataset: Any, sampler: Any, seen: Seen | None = None) -> None:
         """seen: for sequential models, what the users have seen in the parts before this one."""
         self._seen = seen

@@ -20,11 +20,12 @@ class UsedPairs:
         values = np.fromiter((value for one in used for value in one), np.int64, counts.sum())
         self._width = max(n_values, int(values.max(initial=0)) + 1)
         pairs = keys * self._width + values
+        self._table: np.ndarray | None = None
         if len(used) * self._width <= _TABLE_BYTES:
             self._table = np.zeros(len(used) * self._width, dtype=bool)
             self._table[pairs] = True
         else:
-            self._table, self._sorted = None, np.sort(pairs)
+            self._sorted = np.sort(pairs)
 
     def contain(self, keys: np.ndarray, values: np.ndarray) -> np.ndarray:
         """For each pair of `keys` [n] and `values` [n], whether it is used."""
@@ -54,7 +55,7 @@ def _used_pairs(sampler: Any) -> UsedPairs:
     """Built at the first use; the samplers of the phases are copies with other `used_ids`."""
     found = vars(sampler).get("_used_pairs")
     if found is None or found[0] is not sampler.used_ids:
-        n_values = getattr(sampler, "item_num", None) or getattr(sampler, "entity_num", 0)
+        n_values = int(getattr(sampler, "item_num", 0) or getattr(sampler, "entity_num", 0))
         found = sampler._used_pairs = (sampler.used_ids, UsedPairs(sampler.used_ids, n_values))
     return found[1]
 
@@ -73,7 +74,7 @@ def pop_sampling(self: Any, sample_num: int) -> np.ndarray:
 def get_used_ids(self: Any) -> dict[str, np.ndarray]:
     """Phase -> for each user the set of items it has had by then; RecBole's method, a user at a time."""
     used: dict[str, np.ndarray] = {}
-    last = [set() for _ in range(self.user_num)]
+    last: list[set[int]] = [set() for _ in range(self.user_num)]
     for phase, dataset in zip(self.phases, self.datasets, strict=True):
         users = dataset.inter_feat[self.uid_field].numpy()
         items = dataset.inter_feat[self.iid_field].numpy()

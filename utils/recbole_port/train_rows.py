@@ -23,8 +23,8 @@ def why_no_windows(model: str, values: Mapping[str, Any]) -> tuple[str, str] | N
         return "train_rows", f"the loss of {model} is that of one target; accepted: '{PREFIX}'"
     split = (values.get("eval_args") or {}).get("split") or {}
     if list(split) != ["LS"]:
-        got = ", ".join(f"{name}: {value}" for name, value in split.items())
-        return "eval_args", f"eval_args.split is {got}, which divides targets that share a window; accepted: LS"
+        chosen = ", ".join(f"{name}: {value}" for name, value in split.items())
+        return "eval_args", f"eval_args.split is {chosen}, which divides targets that share a window; accepted: LS"
     reasons = {
         "benchmark_filename": "the parts lie in files, row by row",
         "transform": "the transforms of RecBole change a history that has one target",
@@ -34,8 +34,10 @@ def why_no_windows(model: str, values: Mapping[str, Any]) -> tuple[str, str] | N
         if values.get(setting):
             return setting, f"{setting} is given, but {reason}; remove it, or set train_rows: {PREFIX}"
     if values.get("loss_type") != "CE":
-        got = values.get("loss_type")
-        return "loss_type", f"loss_type is {got!r}, which draws a negative per row; accepted with windows: 'CE'"
+        return (
+            "loss_type",
+            f"loss_type is {values.get('loss_type')!r}, which draws a negative per row; accepted with windows: 'CE'",
+        )
     return None
 
 
