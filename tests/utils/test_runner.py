@@ -44,11 +44,11 @@ def test_the_journal_row_is_a_view_of_the_record(done: Run, workspace: Workspace
 
 
 def test_the_log_is_this_runs_own(done: Run, workspace: Workspace) -> None:
-    other = workspace.run(TRAIN, "other", epochs=1)
+    other, third = (workspace.run(TRAIN, name, epochs=1) for name in ("other", "third"))
     assert "epoch 0 training" in done.log()
     assert "\x1b" not in done.log()
     assert other.record.run_id not in done.log()
-    assert len(done.log().splitlines()) == len(other.log().splitlines())
+    assert len(third.log().splitlines()) == len(other.log().splitlines())
 
 
 def test_the_resolved_scenario_runs_and_gives_the_same_numbers(workspace: Workspace) -> None:

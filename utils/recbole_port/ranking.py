@@ -54,6 +54,12 @@ def in_blocks(score: Scores, rows: Any, at_once: int) -> torch.Tensor:
 class BlockRanking:
     """Mixin for RecBole's trainers: scores of a batch of full ranking, block by block."""
 
+    def __init__(self: Any, config: Any, model: Any) -> None:
+        super().__init__(config, model)  # type: ignore[call-arg]
+        # Measured at the first batch: rows per call, or pairs where the model scores pairs.
+        self._rows_at_once: int | None = None
+        self._pairs_at_once: int | None = None
+
     def _full_sort_batch_eval(self: Any, batched_data: Any) -> Any:
         interaction, seen, positive_u, positive_i = batched_data
         rows = interaction.to(self.device)
@@ -65,7 +71,7 @@ class BlockRanking:
 
     def _scores_of_all(self: Any, rows: Any) -> torch.Tensor:
         """Scores [rows * n_items] of every item for every row."""
-        if getattr(self, "_rows_at_once", None) is None:
+        if self._rows_at_once is None:
             self._rows_at_once, self._pairs_at_once = self._measure(rows)
         if self._rows_at_once:
             return in_blocks(self.model.full_sort_predict, rows, self._rows_at_once)
