@@ -38,7 +38,7 @@ SASREC: dict[str, Any] = {
     "stopping_step": 5, "epochs": 30,
 }  # fmt: skip
 # What RecBridge trains SASRec with to reach RecBole's best: chosen on the valid metric.
-SASREC_OURS = {**SASREC, "train_batch_size": 1024, "learning_rate": 0.002, "clip_grad_norm": {"max_norm": 0.5}}
+SASREC_OURS = {**SASREC, "train_batch_size": 512, "learning_rate": 0.002, "stopping_step": 10}
 WIDE_NEUMF = {"model": "NeuMF", "mlp_embedding_size": 512, "mlp_hidden_size": [256, 128, 64]}
 UNI100 = {"eval_args": {**LEAVE_ONE_OUT, "mode": "uni100"}}
 INTERACTIONS, USERS, ITEMS = 1_000_000, 6_040, 3_706
