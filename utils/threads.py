@@ -23,9 +23,10 @@ def available_cores() -> int:
 
 
 def default_threads() -> int:
-    """Half of the cores, from 1 to 8.
+    """What OMP_NUM_THREADS says, else half of the cores, from 1 to 8.
 
     The other half is the second thread of a physical core or belongs to somebody else: threads of OpenMP wait for
     the slowest, and two of them on a shared machine of two cores were up to 20 times slower than one.
     """
-    return min(max(available_cores() // 2, 1), _MOST)
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return int(said) if said.isdecimal() and int(said) else min(max(available_cores() // 2, 1), _MOST)

@@ -14,6 +14,14 @@ from utils.scenario.settings import check_settings
 @pytest.mark.parametrize(("cores", "expected"), [(1, 1), (2, 1), (3, 1), (4, 2), (16, 8), (128, 8)])
 def test_half_of_the_cores(cores: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "available_cores", lambda: cores)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert threads.default_threads() == expected
+
+
+@pytest.mark.parametrize(("said", "expected"), [("3", 3), ("0", 4), ("many", 4), ("", 4)])
+def test_the_environments_number_comes_first(said: str, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "available_cores", lambda: 8)
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
     assert threads.default_threads() == expected
 
 

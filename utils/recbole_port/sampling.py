@@ -51,6 +51,17 @@ def sample_by_key_ids(self: Any, key_ids: Any, num: int) -> torch.Tensor:
     return torch.from_numpy(values)
 
 
+def sample_by_user_ids(self: Any, user_ids: Any, item_ids: Any, num: int) -> torch.Tensor:
+    """`num` items for each of `item_ids` [n] that are not this item, as [num * n]; RepeatableSampler's method."""
+    own = np.tile(np.asarray(item_ids), num)
+    values = np.zeros(len(own), dtype=np.int64)
+    open_places = np.arange(len(own))
+    while len(open_places):
+        values[open_places] = drawn = self.sampling(len(open_places))
+        open_places = open_places[drawn == own[open_places]]
+    return torch.from_numpy(values)
+
+
 def _used_pairs(sampler: Any) -> UsedPairs:
     """Built at the first use; the samplers of the phases are copies with other `used_ids`."""
     found = vars(sampler).get("_used_pairs")
@@ -95,8 +106,9 @@ def get_used_ids(self: Any) -> dict[str, np.ndarray]:
 
 def vectorise() -> None:
     """Put these into RecBole's samplers."""
-    from recbole.sampler.sampler import AbstractSampler, Sampler
+    from recbole.sampler.sampler import AbstractSampler, RepeatableSampler, Sampler
 
     AbstractSampler.sample_by_key_ids = sample_by_key_ids
     AbstractSampler._pop_sampling = pop_sampling
     Sampler.get_used_ids = get_used_ids
+    RepeatableSampler.sample_by_user_ids = sample_by_user_ids

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from tests.contracts.recbole_models import CASES
 from tests.workspace import SASREC, TRAIN, Workspace, metrics
@@ -93,6 +94,31 @@ def _by_row(row: torch.Tensor, item: torch.Tensor) -> dict[int, set[int]]:
     for one, seen in zip(row.tolist(), item.tolist(), strict=True):
         found.setdefault(one, set()).add(seen)
     return found
+
+
+@pytest.mark.parametrize("model", ["BPR", "SASRec"])
+def test_without_eval_batch_size_all_users_are_one_batch(model: str, tiny: Workspace) -> None:
+    from tests.workspace import SETTINGS
+
+    given = {**SETTINGS, **(SASREC if model == "SASRec" else {}), "scenario": TRAIN}
+    if model == "SASRec":
+        del given["embedding_size"]
+    bounded, free = tiny.folder / "bounded.yaml", tiny.folder / "free.yaml"
+    bounded.write_text(yaml.safe_dump({**given, "eval_batch_size": 100}), "utf-8")
+    del given["eval_batch_size"]
+    free.write_text(yaml.safe_dump(given), "utf-8")
+    runs = [tiny.run_file(file) for file in (bounded, free)]
+    assert [run.record.status for run in runs] == ["done", "done"]
+    assert metrics(runs[0].record) == metrics(runs[1].record)
+
+
+@pytest.mark.parametrize("split", ["test_only", "valid_only"])
+@pytest.mark.parametrize("rows", ["windows", "prefix"])
+def test_a_part_may_be_empty(split: str, rows: str, tiny: Workspace) -> None:
+    given = {"eval_args": {"split": {"LS": split}, "order": "TO", "group_by": "user", "mode": "full"}}
+    steps = TRAIN[:-1] if split == "valid_only" else TRAIN
+    run = tiny.run(steps, "empty", **SASREC, **given, filter_seen=True, train_rows=rows)
+    assert run.record.status == "done", run.console.text
 
 
 def test_seen_pairs_are_kept_by_user_each_once() -> None:

@@ -58,6 +58,17 @@ def test_the_same_negatives_from_the_same_random_numbers(
     assert np.random.random() == expected_next
 
 
+def test_a_repeatable_sampler_leaves_out_the_target_alone(theirs: Any) -> None:
+    sampler = theirs.RepeatableSampler(["train"], Interactions(1))
+    users, items = [1, 2, 2, 3] * 30, [5, 6, 7, 1] * 30
+    np.random.seed(3)
+    expected = sampler.sample_by_user_ids(users, items, 4)
+    np.random.seed(3)
+    found = sampling.sample_by_user_ids(sampler, users, items, 4)
+    assert torch.equal(found, expected)
+    assert not (found == torch.tensor(items * 4)).any()
+
+
 def test_the_same_used_items_in_every_phase(theirs: Any) -> None:
     sampler = theirs.Sampler(["train", "valid"], [Interactions(1), Interactions(2)])
     ours, expected = sampling.get_used_ids(sampler), sampler.get_used_ids()
