@@ -22,14 +22,18 @@ def has_bfloat16(device: torch.device) -> bool:
     return any(getattr(torch.cpu, name, bool)() for name in asked)
 
 
+def bfloat16(device: torch.device) -> torch.autocast:
+    """Autocast to bfloat16 inside the block, in which no weight may change: its rounded copies are kept to the end."""
+    return torch.autocast(device.type, torch.bfloat16)
+
+
 @contextmanager
-def bfloat16(device: torch.device) -> Iterator[None]:
-    """Autocast to bfloat16 inside the block, also where RecBole opens an autocast of its own."""
+def _autocast_means_bfloat16(device: torch.device) -> Iterator[None]:
+    """What RecBole's own autocast, one for each batch, casts to inside the block; on a GPU that would be float16."""
     before = torch.get_autocast_dtype(device.type)
     torch.set_autocast_dtype(device.type, torch.bfloat16)
     try:
-        with torch.autocast(device.type, torch.bfloat16):
-            yield
+        yield
     finally:
         torch.set_autocast_dtype(device.type, before)
 
@@ -48,5 +52,5 @@ class Precision:
     def _train_epoch(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not self.trains_in_bfloat16:
             return super()._train_epoch(*args, **kwargs)  # type: ignore[misc]
-        with bfloat16(self.device):
+        with _autocast_means_bfloat16(self.device):
             return super()._train_epoch(*args, **kwargs)  # type: ignore[misc]

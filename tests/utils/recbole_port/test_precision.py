@@ -37,6 +37,16 @@ def test_a_training_in_bfloat16_keeps_float32_weights_and_says_what_scores_would
         assert ours != theirs
 
 
+def test_every_step_sees_the_weights_of_the_step_before(tiny: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    # An autocast around the epoch would keep the rounded weights of its first batch.
+    monkeypatch.setattr(precision, "has_bfloat16", lambda device: True)
+    settings = {**MODELS["NeuMF"], "dropout_prob": 0.0, "train_batch_size": 32, "learning_rate": 0.01, "epochs": 3}
+    runs = [tiny.run(TRAIN, kind, model="NeuMF", **settings, precision=kind) for kind in ("float32", "bfloat16")]
+    exact, rounded = ([sum(epoch["losses"]) for epoch in run.record.stages["0"]["epochs"]] for run in runs)
+    assert exact[0] - exact[2] > 0.5
+    assert rounded == pytest.approx(exact, rel=0.01)
+
+
 def test_a_cpu_without_it_takes_float32_with_a_warning(tiny: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "has_bfloat16", lambda device: False)
     run = tiny.run(TRAIN, "none", precision="bfloat16")
