@@ -38,8 +38,9 @@ class SASRec(RecBoleSASRec):
         self.in_full = config["softmax"] == "full" or (
             config["softmax"] == "auto" and self.n_items <= _MOST_ITEMS_IN_FULL
         )
-        if self.windows and not self.in_full and not 0 < self.num_negatives < self.n_items:
-            raise ValueError(f"num_negatives is {self.num_negatives}; accepted: 1 to {self.n_items - 1}, the items")
+        most = self.n_items - 1
+        if self.windows and not self.in_full and self.num_negatives not in range(1, most + 1):
+            raise ValueError(f"num_negatives is {self.num_negatives}; accepted: 1 to {most}, the items")
         self.paper = config["architecture"] == "paper"
         if self.paper:
             self.trm_encoder = PaperEncoder(
