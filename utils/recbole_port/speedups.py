@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from utils.recbole_port import adjacency, histories, loaders, sampling
+from utils.recbole_port import adjacency, histories, loaders, reader, sampling
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ SPEEDUPS: tuple[Speedup, ...] = (
         "all models: sine.py leaves torch looking for NaN in every operation of every backward pass",
         _no_anomaly_detection,
     ),
+    Speedup("reader", "all models: atomic files are read by pandas' Python engine", reader.use_c_engine),
     Speedup("sampling", "all models with negatives: a Python loop over the samples", sampling.vectorise),
     Speedup("sampled_evaluation", "uniN and popN: a Python loop over users with copies", loaders.vectorise),
     Speedup("histories", "sequential models: a Python loop over rows and fields of the prefixes", histories.vectorise),

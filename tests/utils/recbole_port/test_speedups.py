@@ -10,7 +10,7 @@ from utils.recbole_port.speedups import SPEEDUPS, apply_speedups
 
 def test_the_names_are_all_there_is() -> None:
     names = [speedup.name for speedup in SPEEDUPS]
-    assert names == ["anomaly_detection", "sampling", "sampled_evaluation", "histories", "adjacency"]
+    assert names == ["anomaly_detection", "reader", "sampling", "sampled_evaluation", "histories", "adjacency"]
 
 
 def test_nothing_looks_for_nan_in_every_backward_pass() -> None:
