@@ -19,7 +19,7 @@ TRICKY = [
     'c\tit\'s ""\t',
     "d\tNA\t123456789.123456789",
     " e \tNone null\t-0.30000000000000004",
-    "f\tunterminated\t2",
+    "f\tno value\t",
 ]
 
 
@@ -49,7 +49,20 @@ def test_quotes_missing_values_and_floats_to_the_last_bit(tmp_path: Path) -> Non
     path.write_text("\n".join(TRICKY) + "\n", "utf-8")
     found, expected, _ = _both(path)
     pd.testing.assert_frame_equal(found, expected, check_exact=True)
+    path.write_text("\n".join(line for line in TRICKY if '"' not in line) + "\n", "utf-8")
+    found, expected, calls = _both(path)
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+    assert calls[0]["engine"] == "c"
     assert found["value:float"].isna().sum() == 1
+
+
+@pytest.mark.parametrize("odd", ['a"b', "x\0y", '"a\tb"'])
+def test_quotes_and_nul_bytes_are_left_to_the_python_engine(odd: str, tmp_path: Path) -> None:
+    path = tmp_path / "odd.inter"
+    path.write_text(f"a\tb\n{odd}\t1\n", "utf-8")
+    found, expected, calls = _both(path)
+    pd.testing.assert_frame_equal(found, expected)
+    assert calls[0]["engine"] == "python"
 
 
 def test_separators_of_several_characters_are_left_to_the_python_engine(tmp_path: Path) -> None:
