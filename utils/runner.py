@@ -115,7 +115,8 @@ def _go_on(record: RunRecord, before: RunRecord, run_dir: Path) -> None:
     record.resumed = [*before.resumed, entry]
     # Each training puts its best model back when it has come to it; a hidden file is one that was half written.
     for left in (*run_dir.glob("model*.pth"), *run_dir.glob(".*")):
-        left.unlink()
+        if left.is_file():
+            left.unlink()
 
 
 def _run_in(plan: Plan, ctx: RunContext) -> None:

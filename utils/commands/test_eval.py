@@ -24,8 +24,10 @@ class TestEval(Command):
             yield Complaint((), "eval_args.split LS: valid_only leaves no test part")
 
     def run(self, ctx: RunContext) -> StepResult:
+        from utils.recbole_port.session import random_states
         from utils.recbole_port.training import test, test_in_bfloat16
 
+        states = random_states()
         show = bool(ctx.recbole_config()["show_progress"])
         metrics = test(ctx.trainer, ctx.data.full_train, ctx.data.test, show)
         if not metrics:
@@ -34,7 +36,7 @@ class TestEval(Command):
         if not ctx.lineage:
             stage.update(lineage=[], loaded_from=ctx.loaded_from, protocol=protocol(ctx.trainer.config))
         stage.update(best_test_res=metrics, tested_in_step=len(ctx.record.steps))
-        rounded = test_in_bfloat16(ctx.trainer, ctx.data.test, show)
+        rounded = test_in_bfloat16(ctx.trainer, ctx.data.test, show, states)
         if rounded:
             stage["best_test_res_bfloat16"] = rounded
         if ctx.lineage:

@@ -225,7 +225,8 @@ def store_plainly() -> None:
         self.saved_model_file = path
         self.start_epoch = state["epoch"] + 1
         here = plain_config(self.config)
-        self.resumes_score = all(state["config"].get(key) == here.get(key) for key in _MEASURE)
+        there = {"filter_seen": not state["config"].get("repeatable"), **state["config"]}
+        self.resumes_score = all(there.get(key) == here.get(key) for key in _MEASURE)
         if self.resumes_score:
             self.cur_step = state["cur_step"]
             self.best_valid_score = state["best_valid_score"]

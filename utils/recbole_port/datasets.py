@@ -34,6 +34,16 @@ class ExactTime:
             rounded[self.time_field] = torch.as_tensor(whole, dtype=torch.float64)
         return rounded
 
+    def _remove_duplication(self: Any) -> None:
+        """RecBole's removal of repeated (user, item) pairs, whose sort by time is not stable."""
+        keep = self.config["rm_dup_inter"]
+        if keep is not None and self.time_field in self.inter_feat:
+            self._check_field("uid_field", "iid_field")
+            self.inter_feat = self.inter_feat.sort_values(by=[self.time_field], kind="stable")
+            self.inter_feat = self.inter_feat.drop_duplicates(subset=[self.uid_field, self.iid_field], keep=keep)
+        else:
+            super()._remove_duplication()  # type: ignore[misc]
+
     def __getitem__(self: Any, index: Any, join: bool = True) -> Any:
         batch = super().__getitem__(index, join)  # type: ignore[misc]
         if not self.config["exact_time"]:
@@ -79,6 +89,6 @@ def _for_evaluation(config: Any, phase: str, dataset: Any, sampler: Any, earlier
     loader = get_dataloader(config, phase)
     if loader is not FullSortEvalDataLoader:
         return loader(config, dataset, sampler, shuffle=False)
-    # For other families RecBole's loader itself knows what was seen.
-    by_history = config["filter_seen"] and config["MODEL_TYPE"].name == "SEQUENTIAL"
+    # Otherwise RecBole's loader itself knows what was seen; with `repeatable` it takes nothing for seen.
+    by_history = config["filter_seen"] and config["repeatable"]
     return RankingLoader(config, dataset, sampler, seen_before(earlier) if by_history else None)

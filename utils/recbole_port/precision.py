@@ -43,9 +43,9 @@ class Precision:
 
     def __init__(self: Any, config: Any, model: Any) -> None:
         super().__init__(config, model)  # type: ignore[call-arg]
-        self.trains_in_bfloat16 = config["precision"] == BFLOAT16 and has_bfloat16(self.device)
+        self.trains_in_bfloat16 = config["precision"] == BFLOAT16 and has_bfloat16(config["device"])
         if config["precision"] == BFLOAT16 and not self.trains_in_bfloat16:
-            logging.getLogger().warning("this %s has no bfloat16; the training takes float32", self.device.type)
+            logging.getLogger().warning("this %s has no bfloat16; the training takes float32", config["device"].type)
         if self.trains_in_bfloat16:
             self.enable_amp = True
 

@@ -37,12 +37,13 @@ class _Allocated(TorchDispatchMode):
 
 def bytes_per_row(score: Scores, rows: Any) -> float:
     """What `score` allocates for one more row of an interaction; what it allocates anyway does not count."""
+    several = rows[:1].repeat(_PROBE_ROWS)
     allocated = []
-    for count in (1, min(_PROBE_ROWS, len(rows))):
+    for few in (rows[:1], several):
         with _Allocated() as seen:
-            score(rows[:count])
+            score(few)
         allocated.append(seen.bytes)
-    return max((allocated[1] - allocated[0]) / max(min(_PROBE_ROWS, len(rows)) - 1, 1), 1.0)
+    return max((allocated[1] - allocated[0]) / (_PROBE_ROWS - 1), 1.0)
 
 
 def in_blocks(score: Scores, rows: Any, at_once: int) -> torch.Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from recbole.data.dataloader import FullSortEvalDataLoader
 
-from utils.recbole_port.windows import holds_windows, targets_of
+from utils.recbole_port.windows import holds_windows
 
 # What the scores of one batch may take; ranking them takes about three times as much.
 SCORE_BYTES = 2**26
@@ -43,15 +43,26 @@ class Seen:
 
 
 def seen_before(parts: list[Any]) -> Seen:
-    """What the users of sequential datasets have seen in these parts: targets, and what histories begin with."""
+    """What the users have seen in these parts, the train part first: its interactions, and what histories hold."""
     users, items = [], []
     for dataset in parts:
         feat = dataset.inter_feat
-        # Only a train part, the first one, has rows with several targets.
-        rows = targets_of(dataset) if holds_windows(dataset) and dataset is parts[0] else feat
-        users += [rows[dataset.uid_field], feat[dataset.uid_field]]
-        items += [rows[dataset.iid_field], feat[dataset.item_id_list_field][:, 0]]
+        if holds_windows(dataset) and dataset is parts[0]:
+            feat = dataset.train_interactions
+        users.append(feat[dataset.uid_field])
+        items.append(feat[dataset.iid_field])
+        if history_field(dataset) in feat:
+            # Of prefixes the first position tells all; rows that come from files may begin anywhere.
+            whole = dataset.config["benchmark_filename"] is not None
+            history = feat[history_field(dataset)][:, : None if whole else 1]
+            users.append(feat[dataset.uid_field].repeat_interleave(history.shape[1]))
+            items.append(history.flatten())
     return Seen.of(torch.cat(users), torch.cat(items), parts[0].user_num, parts[0].item_num)
+
+
+def history_field(dataset: Any) -> str:
+    """The field of a sequential row's history of items."""
+    return str(dataset.iid_field + dataset.config["LIST_SUFFIX"])
 
 
 class RankingLoader(FullSortEvalDataLoader):
@@ -60,7 +71,7 @@ class RankingLoader(FullSortEvalDataLoader):
     step: int
 
     def __init__(self, config: Any, dataset: Any, sampler: Any, seen: Seen | None = None) -> None:
-        """seen: for sequential models, what the users have seen in the parts before this one."""
+        """seen: what the users have seen in the parts before this one, where RecBole's sampler does not know it."""
         self._seen = seen
         super().__init__(config, dataset, sampler, shuffle=False)
 
@@ -76,17 +87,18 @@ class RankingLoader(FullSortEvalDataLoader):
         rows, history, positive_u, positive_i = super().collate_fn(index)
         if not self.config["filter_seen"]:
             return rows, None, positive_u, positive_i
-        if self.is_sequential:
-            history = self._history(rows, positive_i)
+        if self._seen is not None:
+            history = self._history(self._seen, rows, positive_u, positive_i)
         return rows, history, positive_u, positive_i
 
-    def _history(self, rows: Any, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(row, item) of what sequential rows leave out; an item may stand there twice."""
-        own = rows[self._dataset.item_id_list_field]
-        row, place = own.nonzero(as_tuple=True)
-        pairs = [(row, own[row, place])]
-        if self._seen is not None:
-            pairs.append(self._seen.of_rows(rows[self.uid_field]))
+    def _history(self, seen: Seen, rows: Any, positive_u: torch.Tensor, positive_i: torch.Tensor) -> Any:
+        """(row, item) of what these rows leave out, without their targets; an item may stand there twice."""
+        pairs = [seen.of_rows(rows[self.uid_field])]
+        if self.is_sequential:
+            own = rows[history_field(self._dataset)]
+            row, place = own.nonzero(as_tuple=True)
+            pairs.append((row, own[row, place]))
         at, item = (torch.cat(columns) for columns in zip(*pairs, strict=True))
-        others = item != targets[at]
+        n_items = self._dataset.item_num
+        others = ~torch.isin(at * n_items + item, positive_u * n_items + positive_i)
         return at[others], item[others]

@@ -62,6 +62,12 @@ def sample_by_user_ids(self: Any, user_ids: Any, item_ids: Any, num: int) -> tor
     return torch.from_numpy(values)
 
 
+def targets(self: Any) -> list[int]:
+    """The items that a popularity is counted of: all targets, those within windows too; RepeatableSampler's method."""
+    items = getattr(self.dataset, "target_items", None)
+    return list((self.dataset.inter_feat[self.iid_field] if items is None else items).numpy())
+
+
 def _used_pairs(sampler: Any) -> UsedPairs:
     """Built at the first use; the samplers of the phases are copies with other `used_ids`."""
     found = vars(sampler).get("_used_pairs")
@@ -112,3 +118,4 @@ def vectorise() -> None:
     AbstractSampler._pop_sampling = pop_sampling
     Sampler.get_used_ids = get_used_ids
     RepeatableSampler.sample_by_user_ids = sample_by_user_ids
+    RepeatableSampler._get_candidates_list = targets

@@ -12,6 +12,7 @@ import importlib.util
 import itertools
 import logging
 import os
+import random
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from models.transfer.rows import IdFields
@@ -102,7 +104,7 @@ def build_config(settings: Mapping[str, Any], run_dir: Path, before: Any = None)
     config["train_rows"] = train_rows.resolve(settings["model"], {**config.final_config_dict, **settings})
     if config["filter_seen"] is None:
         # RecBole's habit.
-        config["filter_seen"] = config["MODEL_TYPE"].name != "SEQUENTIAL"
+        config["filter_seen"] = not config["repeatable"]
     config["eval_batch_size_given"] = "eval_batch_size" in settings
     config["exact_time"] = getattr(model_class(settings["model"]), "exact_time", False)
     if settings.get("use_gpu") is False:
@@ -286,21 +288,27 @@ def id_map(data: Data, field: str) -> IdMap:
 @contextmanager
 def kept_random_state() -> Iterator[None]:
     """Leave the global generators as they were, whatever the block draws."""
-    import random
-
-    import numpy as np
-
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    # Asking a GPU for its state would make torch look for GPUs, before Config has said which.
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+    states = random_states()
     try:
         yield
     finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
-        if cuda is not None:
-            torch.cuda.set_rng_state_all(cuda)
-        elif torch.cuda.is_initialized():
-            # As if it had come up after the block: with the seed of all generators.
-            torch.cuda.manual_seed_all(torch.initial_seed())
+        set_random_states(states)
+
+
+def random_states() -> tuple[Any, ...]:
+    """The states of Python's, NumPy's and torch's global generators."""
+    # Asking a GPU for its state would make torch look for GPUs, before Config has said which.
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+    return random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda
+
+
+def set_random_states(states: tuple[Any, ...]) -> None:
+    """Put the global generators back to `random_states()`."""
+    random.setstate(states[0])
+    np.random.set_state(states[1])
+    torch.set_rng_state(states[2])
+    if states[3] is not None:
+        torch.cuda.set_rng_state_all(states[3])
+    elif torch.cuda.is_initialized():
+        # As if it had come up afterwards: with the seed of all generators.
+        torch.cuda.manual_seed_all(torch.initial_seed())

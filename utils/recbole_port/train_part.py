@@ -19,19 +19,17 @@ def train_pairs(config: Any, data: Data) -> pd.DataFrame:
     """Every pair of user and item tokens of the full train part, once, in columns named as RecBole's fields.
 
     RecBole's sequential train rows are (history, target): a user's first item stands only in a history, as
-    the first of each of the histories that reach back to it. The other targets of a window stand in its history.
+    the first of each of the histories that reach back to it.
     """
-    from utils.recbole_port.windows import holds_windows, targets_of
+    from utils.recbole_port.windows import holds_windows
 
     users, items = config["USER_ID_FIELD"], config["ITEM_ID_FIELD"]
     dataset = data.full_train._dataset
-    rows = dataset.inter_feat
+    rows = dataset.train_interactions if holds_windows(dataset) else dataset.inter_feat
     user_rows, item_rows = rows[users], rows[items]
     history = items + config["LIST_SUFFIX"]
     if history in rows:
-        targets = targets_of(dataset) if holds_windows(dataset) else rows
-        user_rows = torch.cat([targets[users], user_rows])
-        item_rows = torch.cat([targets[items], rows[history][:, 0]])
+        user_rows, item_rows = torch.cat([user_rows, user_rows]), torch.cat([item_rows, rows[history][:, 0]])
     known = (user_rows > 0) & (item_rows > 0)
     n_items = data.dataset.num(items)
     keys = torch.unique(user_rows[known] * n_items + item_rows[known]).numpy()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.console import bar_over, plain
 from utils.recbole_port.precision import bfloat16
+from utils.recbole_port.session import kept_random_state, set_random_states
 
 if TYPE_CHECKING:
     from utils.recbole_port.resume import Progress
@@ -127,12 +128,23 @@ def test(trainer: Any, train: Any, data: Any, show_progress: bool) -> dict[str, 
     return numbers(trainer.evaluate(data, load_best_model=best, show_progress=show_progress) or {})
 
 
-def test_in_bfloat16(trainer: Any, data: Any, show_progress: bool) -> dict[str, float]:
-    """The same metrics with scores from bfloat16 products, after `test`; empty unless the training took these."""
+def test_in_bfloat16(trainer: Any, data: Any, show_progress: bool, states: tuple[Any, ...]) -> dict[str, float]:
+    """The same metrics with scores from bfloat16 products, after `test`; empty unless the training took these.
+
+    states: the random states before `test`, so that sampled candidates are the same; what follows is not touched.
+    """
     if not getattr(trainer, "trains_in_bfloat16", False):
         return {}
-    with bfloat16(trainer.device):
-        return numbers(trainer.evaluate(data, load_best_model=False, show_progress=show_progress))
+    # What LightGCN and its kin keep of the scores before is float32's.
+    names = [name for name in getattr(trainer.model, "other_parameter_name", ()) if name.startswith("restore_")]
+    kept = {name: getattr(trainer.model, name) for name in names}
+    vars(trainer.model).update(dict.fromkeys(names))
+    try:
+        with kept_random_state(), bfloat16(trainer.device):
+            set_random_states(states)
+            return numbers(trainer.evaluate(data, load_best_model=False, show_progress=show_progress))
+    finally:
+        vars(trainer.model).update(kept)
 
 
 def numbers(result: Any) -> dict[str, float]:

@@ -42,6 +42,16 @@ def window_rows(users: np.ndarray, longest: int, held_out: int, last_only: bool)
     return firsts[owner] + np.maximum(targets - longest, 0), firsts[owner] + targets
 
 
+def train_positions(users: np.ndarray, held_out: int) -> np.ndarray:
+    """Which positions of `users` [n], sorted, belong to the train part: all but the targets that are left out.
+
+    A user with one interaction has no target and is in no part.
+    """
+    starts, sizes = np.unique(users, return_index=True, return_counts=True)[1:]
+    kept = np.where(sizes > 1, sizes - np.clip(sizes - 2, 0, held_out), 0)
+    return np.arange(len(users)) - np.repeat(starts, sizes) < np.repeat(kept, sizes)
+
+
 class WindowRows:
     """Mixin for RecBole's SequentialDataset: rows of the train part are windows, those of valid and test as ever."""
 
@@ -55,7 +65,23 @@ class WindowRows:
         held_out = _HELD_OUT[self.config["eval_args"]["split"]["LS"]]
         last_only = self.config["train_rows"] == LAST_WINDOW
         users = self.inter_feat[self.uid_field].numpy()
+        self._keep_interactions(users, held_out)
         self.inter_feat = lay_out(self, *window_rows(users, self.max_item_list_len, held_out, last_only))
+
+    def _keep_interactions(self: Any, users: np.ndarray, held_out: int) -> None:
+        """What rows of windows no longer show one by one.
+
+        train_interactions: users and items of the train part, also of what is before the last window.
+        target_items: the item of every target of all parts, in the order in which RecBole has prefix rows.
+        """
+        feat = self.inter_feat
+        in_training = torch.from_numpy(train_positions(users, held_out))
+        self.train_interactions = Interaction(
+            {field: feat[field][in_training] for field in (self.uid_field, self.iid_field)}
+        )
+        not_first = torch.from_numpy(np.r_[False, users[1:] == users[:-1]])
+        by_time = feat[self.time_field][not_first].sort(stable=True).indices
+        self.target_items = feat[self.iid_field][not_first][by_time]
 
     def counter(self: Any, field: str) -> Counter[int]:
         """How often each id is a target or, for users, has one; RecBole counts rows, of which each has one target."""

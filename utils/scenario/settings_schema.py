@@ -148,8 +148,8 @@ class BridgeSettings(BaseModel):
     )
     filter_seen: bool | None = Field(
         None,
-        description="Leave what a user has seen out of the full ranking; as RecBole does when absent: not for "
-        "sequential models, for all others.",
+        description="Leave what a user has seen out of the full ranking; as RecBole does when absent: not where "
+        "repeatable is True, as for sequential models, else so.",
     )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="bfloat16: matrix products of the training in half the bits (autocast)."

@@ -62,6 +62,15 @@ def test_float32_would_change_149_test_items_and_254_valid_items(file: pd.DataFr
     assert (changed, len(exact.groups)) == (908, 943)
 
 
+def test_repeated_pairs_are_removed_without_changing_the_order(file: pd.DataFrame, tmp_path: Path) -> None:
+    settings = {**SETTINGS, "rm_dup_inter": "first"}
+    with standing_in(tmp_path):
+        session.ship_dataset(settings)
+        found = session.load_data(session.build_config(settings, tmp_path), None, False)
+    # ml-100k has no repeated pair, so that nothing may change.
+    assert _items(found, found.test) == file.groupby("user")["item"].last().to_dict()
+
+
 def test_batches_hold_float32_as_models_expect(data: session.Data) -> None:
     assert data.test._dataset.inter_feat["timestamp"].dtype == torch.float64
     batch = next(iter(data.full_train))

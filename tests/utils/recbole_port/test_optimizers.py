@@ -54,6 +54,14 @@ def test_sparse_gradients_take_the_same_steps(name: str) -> None:
     torch.testing.assert_close(sparse, dense, rtol=1e-5, atol=1e-6)
 
 
+def test_the_next_optimizer_finds_dense_gradients_again() -> None:
+    config = {"learner": "sgd", "weight_decay": 0.0, "clip_grad_norm": None, "train_batch_size": 10}
+    table = nn.Embedding(100, 2)
+    make_sparse(table, config)
+    make_sparse(table, {**config, "learner": "adam"})
+    assert not table.sparse
+
+
 @pytest.mark.parametrize(
     ("settings", "sparse"),
     [

@@ -47,6 +47,15 @@ def test_every_step_sees_the_weights_of_the_step_before(tiny: Workspace, monkeyp
     assert rounded == pytest.approx(exact, rel=0.01)
 
 
+def test_sampled_candidates_are_the_same_in_both_precisions(tiny: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "has_bfloat16", lambda device: True)
+    mode = {"eval_args": {"split": {"LS": "valid_and_test"}, "order": "TO", "group_by": "user", "mode": "uni10"}}
+    run = tiny.run(TRAIN, "sampled", precision="bfloat16", **mode)
+    stage = run.record.stages["0"]
+    # BPR's predict has no matrix product, so that nothing is rounded.
+    assert stage["best_test_res_bfloat16"] == stage["best_test_res"]
+
+
 def test_a_cpu_without_it_takes_float32_with_a_warning(tiny: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "has_bfloat16", lambda device: False)
     run = tiny.run(TRAIN, "none", precision="bfloat16")

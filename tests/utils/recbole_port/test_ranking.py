@@ -112,6 +112,26 @@ def test_without_eval_batch_size_all_users_are_one_batch(model: str, tiny: Works
     assert metrics(runs[0].record) == metrics(runs[1].record)
 
 
+@pytest.mark.parametrize("rows", ["windows", "last_window", "prefix"])
+def test_every_earlier_item_is_left_out_whatever_the_rows(rows: str, workspace: Workspace) -> None:
+    _, data = _trainer(workspace, "SASRec", filter_seen=True, train_rows=rows, MAX_ITEM_LIST_LENGTH=4)
+    for part, seen in ((data.valid, 18), (data.test, 19)):
+        _, (row, item), _, _ = next(iter(part))
+        assert {len(items) for items in _by_row(row, item).values()} == {seen}
+
+
+@pytest.mark.parametrize(("filter_seen", "left_out"), [(True, 19), (None, 0)])
+def test_a_repeatable_general_model_leaves_out_what_it_says(
+    filter_seen: bool | None, left_out: int, workspace: Workspace
+) -> None:
+    said = {} if filter_seen is None else {"filter_seen": filter_seen}
+    _, data = _trainer(workspace, "BPR", repeatable=True, **said)
+    _, history, _, _ = next(iter(data.test))
+    found = 0 if history is None else len(_by_row(*history)[0])
+    assert found == left_out
+    assert data.test.config["filter_seen"] is bool(filter_seen)
+
+
 @pytest.mark.parametrize("split", ["test_only", "valid_only"])
 @pytest.mark.parametrize("rows", ["windows", "prefix"])
 def test_a_part_may_be_empty(split: str, rows: str, tiny: Workspace) -> None:
@@ -131,7 +151,7 @@ def test_a_repeated_target_stays_in_the_ranking(workspace: Workspace) -> None:
     _, data = _trainer(workspace, "SASRec", filter_seen=True)
     rows, _, _, targets = next(iter(data.test))
     rows["item_id_list"][0, 0] = targets[0]
-    row, item = data.test._history(rows, targets)
+    row, item = data.test._history(data.test._seen, rows, torch.arange(len(rows)), targets)
     assert int(targets[0]) not in _by_row(row, item)[0]
 
 

@@ -93,10 +93,20 @@ def test_items_are_counted_by_targets(workspace: Workspace) -> None:
     assert windows.item_counter == prefixes.item_counter
 
 
+@pytest.mark.parametrize("rows", ["windows", "last_window"])
+def test_popular_negatives_are_drawn_as_with_prefixes(workspace: Workspace, rows: str) -> None:
+    mode = {"eval_args": {"split": {"LS": "valid_and_test"}, "order": "TO", "group_by": "user", "mode": "pop10"}}
+    of_prefixes, of_windows = (
+        workspace.context(**SASREC, train_rows=kind, **mode).data.test._sampler for kind in ("prefix", rows)
+    )
+    assert list(of_windows.prob.items()) == list(of_prefixes.prob.items())
+    assert of_windows.alias == of_prefixes.alias
+
+
 def test_profiles_may_be_written_from_the_same_pairs(workspace: Workspace) -> None:
-    fingerprints = {_data(workspace, rows).train_fingerprint for rows in ("prefix", "windows")}
+    fingerprints = {_data(workspace, rows).train_fingerprint for rows in ("prefix", "windows", "last_window")}
     assert len(fingerprints) == 1
-    ctx = _data(workspace, "windows")
+    ctx = _data(workspace, "last_window")
     assert len(train_part.train_pairs(ctx.recbole_config(), ctx.data)) == 30 * (20 - 2)
 
 
