@@ -45,6 +45,8 @@ def _settings(model: str | None) -> Iterator[str]:
     from utils.scenario.settings_schema import CommonSettings
 
     described, defaults = known_defaults.descriptions(), known_defaults.defaults(model)
+    if model is not None:
+        described = {**known_defaults.descriptions(model), **described}
     ours = {name: field for name, field in CommonSettings.model_fields.items() if field.description}
     of_model = defaults.keys() - known_defaults.defaults(None).keys()
     names = ({*known_defaults.defaults(None), *CommonSettings.model_fields} | of_model) - set(known_settings.REFUSED)

@@ -40,7 +40,9 @@ class SASRec(RecBoleSASRec):
         )
         most = self.n_items - 1
         if self.windows and not self.in_full and self.num_negatives not in range(1, most + 1):
-            raise ValueError(f"num_negatives is {self.num_negatives}; accepted: 1 to {most}, the items")
+            raise ValueError(
+                f"num_negatives is {self.num_negatives}; accepted: a whole number from 1 to {most}, the items"
+            )
         self.paper = config["architecture"] == "paper"
         if self.paper:
             self.trm_encoder = PaperEncoder(

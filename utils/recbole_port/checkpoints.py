@@ -155,6 +155,12 @@ def _check_provenance(there: Mapping[str, Any], here: Mapping[str, Any], path: s
             raise ValueError(f"{path}: {why}; nothing was loaded")
 
 
+def _measure(config: Mapping[str, Any]) -> list[Any]:
+    """How a valid score was measured; RecBole knows no `filter_seen` and leaves seen items out unless `repeatable`."""
+    habit = {"filter_seen": not config.get("repeatable")}
+    return [{**habit, **config}.get(key) for key in _MEASURE]
+
+
 def _shapes(state: Mapping[str, Any]) -> dict[str, list[int]]:
     return {name: list(value.shape) for name, value in state.items() if isinstance(value, torch.Tensor)}
 
@@ -225,8 +231,7 @@ def store_plainly() -> None:
         self.saved_model_file = path
         self.start_epoch = state["epoch"] + 1
         here = plain_config(self.config)
-        there = {"filter_seen": not state["config"].get("repeatable"), **state["config"]}
-        self.resumes_score = all(there.get(key) == here.get(key) for key in _MEASURE)
+        self.resumes_score = _measure(state["config"]) == _measure(here)
         if self.resumes_score:
             self.cur_step = state["cur_step"]
             self.best_valid_score = state["best_valid_score"]

@@ -9,6 +9,7 @@ from typing import Any
 from utils.recbole_port import known_defaults, known_models, train_rows
 from utils.registry import did_you_mean
 from utils.scenario.findings import Finding
+from utils.scenario.own_settings import find_own_misfits
 from utils.scenario.settings_schema import RANKING_METRICS, VALUE_METRICS
 from utils.threads import available_cores, default_threads
 
@@ -147,6 +148,7 @@ def _model(name: str, values: Values, given: Values) -> Iterator[Finding]:
     loss = values.get("loss_type")
     at = _at(given, "train_neg_sample_args", "loss_type", "model")
     yield from _rows(name, kind, values, given)
+    yield from find_own_misfits(name, values, given)
     if kind == "sequential":
         if values["eval_args"]["order"] != "TO":
             message = f"got {values['eval_args']['order']!r}; accepted: 'TO', because {name} learns from sequences"

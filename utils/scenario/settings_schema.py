@@ -139,7 +139,7 @@ class BridgeSettings(BaseModel):
     llm_config: LlmConfig | None = None
     save: bool = Field(True, description="Keep the checkpoint of the best epoch.")
     threads: PositiveInt | None = Field(
-        None, description="CPU threads for torch; half of the cores when absent, 8 at most."
+        None, description="CPU threads for torch; OMP_NUM_THREADS, else half of the cores, 8 at most, when absent."
     )
     train_rows: Literal["windows", "last_window", "prefix"] | None = Field(
         None,

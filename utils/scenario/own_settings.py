@@ -1,0 +1,74 @@
+"""What cannot work together among the settings of our own recommenders, found before a model is built."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from utils.recbole_port import known_defaults, train_rows
+from utils.registry import did_you_mean
+from utils.scenario.findings import Finding
+
+Values = Mapping[str, Any]
+_MODES = ("mean", "learned")
+# What RecBole's blocks of SASRec read and the paper's do not.
+_BLOCKS = ("inner_size", "hidden_act", "layer_norm_eps")
+
+
+def find_own_misfits(model: str, values: Values, given: Values) -> Iterator[Finding]:
+    """values: all settings, with defaults; given: what the scenario itself says."""
+    if model in _FINDERS:
+        yield from _FINDERS[model](values, given)
+
+
+def _lightgcn(values: Values, given: Values) -> Iterator[Finding]:
+    weights = given.get("layer_weights")
+    if weights is None or weights in _MODES:
+        return
+    n_layers = values.get("n_layers")
+    if isinstance(weights, list):
+        wrong = [index for index, weight in enumerate(weights) if not _is_finite(weight)]
+        for index in wrong:
+            yield Finding(
+                ("layer_weights", index), f"layer_weights[{index}]: got {weights[index]!r}; accepted: a number"
+            )
+        if wrong or not isinstance(n_layers, int) or len(weights) == n_layers + 1:
+            return
+        message = f"got {len(weights)} numbers; accepted: {n_layers + 1}, one for layer 0 and each of n_layers"
+    else:
+        hint = did_you_mean(weights, _MODES) if isinstance(weights, str) else ""
+        message = f"got {weights!r}; accepted: 'mean', 'learned' or a list of n_layers + 1 numbers{hint}"
+    yield Finding(("layer_weights",), f"layer_weights: {message}")
+
+
+def _sasrec(values: Values, given: Values) -> Iterator[Finding]:
+    # A resolved scenario names every default, and runs again.
+    usual = known_defaults.defaults("SASRec")
+    given = {name: value for name, value in given.items() if name not in usual or value != usual[name]}
+    if values.get("architecture") == "paper":
+        for setting in _BLOCKS:
+            if setting in given:
+                yield _unread(setting, "with architecture: paper, whose blocks have their own")
+    windowed = train_rows.is_windowed(train_rows.resolve("SASRec", values))
+    for setting in ("softmax", "num_negatives"):
+        if setting in given and not windowed:
+            yield _unread(setting, "with one target per row (train_rows: prefix)")
+    negatives = given.get("num_negatives")
+    if negatives is None or not windowed:
+        return
+    if values.get("softmax") == "full":
+        yield _unread("num_negatives", "with softmax: full")
+    elif isinstance(negatives, bool) or not isinstance(negatives, int) or negatives < 1:
+        yield Finding(("num_negatives",), f"num_negatives: got {negatives!r}; accepted: a whole number greater than 0")
+
+
+def _unread(setting: str, when: str) -> Finding:
+    return Finding((setting,), f"{setting} is not read {when}; remove it", at_key=True)
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+_FINDERS: dict[str, Callable[[Values, Values], Iterator[Finding]]] = {"LightGCN": _lightgcn, "SASRec": _sasrec}
