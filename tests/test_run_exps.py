@@ -179,7 +179,7 @@ def test_a_wrong_set_is_named(run, option, problem):
 def test_the_settings_of_one_model_can_be_listed(run):
     code, shown = run("--list", "settings", "--set", "model=LightGCN")
     assert code == 0
-    assert "n_layers                       2                        a setting of LightGCN" in shown
+    assert "n_layers                       2                        The number of layers in LightGCN." in shown
     # Ours, not RecBole's 'dataset/'.
     assert "data_path                      datasets " in shown
 
