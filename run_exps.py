@@ -17,9 +17,13 @@ EXAMPLES = """examples:
   python run_exps.py my.yaml --info                    the model's layer tree, for set_outputs
   python run_exps.py my.yaml --set epochs=5            change a setting for this time
   python run_exps.py experiments/quickstart --resume   go on after a crash or Ctrl-C
+  python run_exps.py folder --seeds 1..5 --jobs 2      five runs of each, two at once, and what tests say of them
+  python run_exps.py --report folder                   one page with tables, tests, curves and costs
+  python run_exps.py --query "model=SASRec ndcg@10>0.1"  which runs there are
+  python run_exps.py --rerun saved/RUN                 repeat a run; do the numbers agree?
   python run_exps.py --list commands                   what a scenario may say
 
-exit codes: 0 all went well, 1 a run failed or was cancelled, 2 a scenario is invalid
+exit codes: 0 all went well, 1 a run failed or was cancelled, 2 a scenario or a flag is invalid
 """
 
 
@@ -33,14 +37,25 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("paths", nargs="*", metavar="PATH", help="a scenario, or a folder: its *.yaml in name order")
     parser.add_argument("--start_with", type=int, default=0, metavar="N", help="skip the first N scenarios")
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--check", action="store_true", help="check the scenarios and run nothing")
-    instead.add_argument("--info", action="store_true", help="print each scenario's layer tree and train nothing")
-    instead.add_argument(
+    parser.add_argument("--seeds", metavar="1,2,3", help="one run of each scenario per seed; 1..5 is 1,2,3,4,5")
+    parser.add_argument("--baseline", metavar="NAME", help="the scenario that all others are compared with")
+    parser.add_argument(
         "--resume",
         action="store_true",
         help="go on where runs were cut short, and run nothing again that is done",
     )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--jobs", type=_positive, default=1, metavar="N", help="N experiments at once on this machine")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="run on the workers of this Dask scheduler")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--check", action="store_true", help="check the scenarios and run nothing")
+    instead.add_argument("--info", action="store_true", help="print each scenario's layer tree and train nothing")
+    instead.add_argument("--report", action="store_true", help="write report.html, .csv and .png of the PATHs' runs")
+    instead.add_argument("--rerun", metavar="RECORD", help="repeat a run (its record, folder or id) and compare")
+    instead.add_argument("--query", metavar="TEXT", help='runs that fit, e.g. "model=SASRec ndcg@10>0.1"')
+    instead.add_argument("--worker", metavar="ADDRESS", help="be N (--jobs) workers of this Dask scheduler")
+    instead.add_argument("--one-worker", metavar="ADDRESS", help=argparse.SUPPRESS)
+    parser.add_argument("--out", metavar="DIR", help="where --report writes; else beside the first PATH")
     parser.add_argument(
         "--set",
         action="append",
@@ -74,16 +89,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.paths:
             parser.error("--list takes no scenario")
         return cli.show_listing(options.listing, options.overrides)
+    if options.worker or options.one_worker:
+        return cli.serve(options.worker, options.one_worker, options.jobs)
+    if options.query is not None:
+        return cli.query(options.query, options.paths)
+    if options.rerun:
+        return cli.rerun(options.rerun)
     if not options.paths:
         parser.error("give a scenario or a folder, or --list")
+    if options.report:
+        return cli.report(options.paths, options.baseline, options.out)
+    how = cli.How(options.resume, options.jobs, options.scheduler, options.baseline)
     return cli.run(
-        options.paths,
-        options.start_with,
-        options.overrides,
-        check=options.check,
-        info=options.info,
-        resume=options.resume,
+        options.paths, options.start_with, options.overrides, options.check, options.info, options.seeds, how
     )
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"got {text}; accepted: a whole number greater than 0")
+    return number
 
 
 if __name__ == "__main__":

@@ -2,44 +2,52 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from utils.console import Console
+from utils.folder import How, run_folder
+from utils.paths import DEFAULT_CHECKPOINT_DIR
 from utils.scenario import plan as plans
 from utils.scenario import source
 from utils.scenario.errors import Problem, ScenarioError, render_problems
 from utils.scenario.plan import Plan
+from utils.scenario.seeds import for_each_seed, parse_seeds
+from utils.scenario.together import check_together
 
-if TYPE_CHECKING:
-    from utils.journal.records import RunRecord
-
+ONE_BY_ONE = How()
 DONE, FAILED, INVALID = 0, 1, 2
 
 
 def run(
-    paths: Sequence[str], start_with: int, overrides: Sequence[str], check: bool, info: bool, resume: bool = False
+    paths: Sequence[str],
+    start_with: int,
+    overrides: Sequence[str],
+    check: bool,
+    info: bool,
+    seeds: str | None = None,
+    how: How = ONE_BY_ONE,
 ) -> int:
-    """Check all scenarios, then run them (or print their trees); returns the exit code.
-
-    resume: run none again that is done, and go on with what was cut short.
-    """
+    """Check all scenarios, then run them (or print their trees); returns the exit code."""
     console = Console()
     try:
         checked = read_plans(paths, start_with, overrides)
+        checked = checked if info else for_each_seed(checked, parse_seeds(seeds) if seeds else None)
+        check_together(checked, how)
     except ScenarioError as error:
         console.line(render_problems(error.problems))
         return INVALID
     if check:
-        console.line(f"{len(checked)} scenario{'s' if len(checked) != 1 else ''} checked, no problem")
+        files = len({plan.path for plan in checked})
+        runs = f", {len(checked)} runs" if len(checked) != files else ""
+        console.line(f"{files} scenario{'s' if files != 1 else ''} checked{runs}, no problem")
         return DONE
     if info:
         return _print_trees(checked, console)
-    return _run_all(checked, console, resume)
+    return DONE if run_folder(checked, console, how) else FAILED
 
 
 def read_plans(paths: Sequence[str], start_with: int, overrides: Sequence[str]) -> list[Plan]:
@@ -108,56 +116,6 @@ def _print_trees(checked: Sequence[Plan], console: Console) -> int:
     return FAILED if failed else DONE
 
 
-def _run_all(checked: Sequence[Plan], console: Console, resume: bool) -> int:
-    from utils.journal.earlier_runs import StillRunning
-    from utils.journal.summary import summary_table
-    from utils.runner import Cancelled, CannotRecord, done_before, run_plan
-
-    records = []
-    failed = False
-    # A scheduler's SIGTERM ends a run as Ctrl-C does: with a record and a row in the journal.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        for number, plan in enumerate(checked, start=1):
-            console.line(f"[{number}/{len(checked)}] {plan.path}")
-            if resume and (done := done_before(plan)) is not None:
-                records.append(done)
-                console.line(_ended(plan, done, "done already"))
-                continue
-            try:
-                record = run_plan(plan, console, resume)
-            except StillRunning as error:
-                console.line(f"    {error}")
-                failed = True
-                continue
-            except CannotRecord as error:
-                console.line(f"    failed: {error}")
-                failed = True
-                continue
-            records.append(record)
-            failed = failed or record.status != "done"
-            console.line(_ended(plan, record))
-    except Cancelled as cancelled:
-        records.append(cancelled.record)
-        console.line(_ended(plan, cancelled.record))
-        failed = True
-    except KeyboardInterrupt:
-        failed = True
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    console.line()
-    console.line(summary_table(records))
-    return FAILED if failed else DONE
-
-
-def _ended(plan: Plan, record: RunRecord, how: str = "") -> str:
-    """How a run ended and where it left what it found."""
-    from utils.paths import saved_dir
-
-    how = how or f"{record.status} in {record.seconds:.1f} s"
-    return f"    {how}; record and model in {saved_dir(plan.settings) / record.run_id}"
-
-
 def show_listing(what: str, overrides: Sequence[str]) -> int:
     """Print one line per command, loss, recommender or setting; returns the exit code."""
     from utils.listing import listing
@@ -184,3 +142,59 @@ def show_listing(what: str, overrides: Sequence[str]) -> int:
         return INVALID
     Console().line(listing(what, model))
     return DONE
+
+
+def report(paths: Sequence[str], baseline: str | None, out: str | None) -> int:
+    """Write the report of these paths' runs; returns the exit code."""
+    from utils.report.baselines import NoSuchBaseline
+    from utils.report.gather import NothingThere
+    from utils.report.write import write_report
+
+    console = Console()
+    try:
+        lines = write_report([Path(path) for path in paths], baseline, Path(out) if out else None)
+    except (NothingThere, NoSuchBaseline) as error:
+        console.line(f"{error}")
+        return INVALID
+    except OSError as error:
+        console.line(f"the report cannot be written: {error}")
+        return FAILED
+    for line in lines:
+        console.line(line)
+    return DONE
+
+
+def query(text: str, paths: Sequence[str]) -> int:
+    """Print the runs that fit; paths: folders of runs, `saved` when there is none."""
+    from utils.journal.query import QueryError, render, run_query
+
+    console = Console()
+    for saved in map(Path, paths or [DEFAULT_CHECKPOINT_DIR]):
+        if not saved.is_dir():
+            console.line(f"{saved}: no such folder; give the one that holds the runs")
+            return INVALID
+        try:
+            console.line(render(run_query(saved, text)))
+        except QueryError as error:
+            console.line(str(error))
+            return INVALID
+    return DONE
+
+
+def rerun(name: str) -> int:
+    """Repeat a run and say whether the numbers agree; returns the exit code."""
+    from utils.rerun import CannotRepeat, repeat
+
+    console = Console()
+    try:
+        return DONE if repeat(name, console) else FAILED
+    except CannotRepeat as error:
+        console.line(str(error))
+        return INVALID
+
+
+def serve(address: str | None, one_address: str | None, jobs: int) -> int:
+    """Be a worker, or several, of a Dask scheduler."""
+    from utils.cluster import worker
+
+    return worker.serve_one(one_address) if one_address else worker.serve(str(address), jobs, Console())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from utils import paths
 from utils.console import Console
+from utils.data.fingerprint import combined, file_hashes
 from utils.journal.earlier_runs import UNFINISHED_DIR
 from utils.journal.records import RunRecord
 from utils.scenario.errors import StepError
@@ -33,6 +34,7 @@ class RunContext:
     loaded_from: the checkpoint that was loaded, and whether it had been trained with a transfer loss.
     unused_loss: a model was wrapped and no outputs have been set since.
     trainings: how many trainers this run has had; each writes a checkpoint of its own.
+    on_epoch: is told stage and facts of each epoch; raises Pruned where a search gives the run up.
     """
 
     settings: dict[str, Any]
@@ -57,6 +59,7 @@ class RunContext:
     weights: Literal["fresh", "last", "best", "file"] = "fresh"
     loaded_from: dict[str, Any] | None = None
     unused_loss: bool = False
+    on_epoch: Callable[[str, Mapping[str, Any]], None] | None = None
     _data: Data | None = None
     _train_fingerprint: str | None = None
 
@@ -212,6 +215,8 @@ class RunContext:
             "users": dataset.user_num - 1,
             "items": dataset.item_num - 1,
             "interactions": data.interactions,
+            "files": (files := file_hashes(paths.dataset_dir(self.settings), self.settings["dataset"])),
+            "fingerprint": combined(files),
         }
         self.record.protocol = protocol(config)
         return data

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import datetime
+import hashlib
+import json
 import logging
 import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,21 +23,25 @@ from utils.commands.base import Command, StepResult
 from utils.console import Console
 from utils.context import RunContext
 from utils.journal import csv_journal, earlier_runs
+from utils.journal.cost import Meter
 from utils.journal.environment import environment
+from utils.journal.outcome import WITHOUT_EFFECT
 from utils.journal.records import FILE_NAME, RunRecord, make_run_dir, new_run_id
 from utils.llm_sections import SECTIONS
 from utils.paths import dataset_dir, saved_dir
 from utils.recbole_port import known_settings
 from utils.recbole_port.logs import QUIET
-from utils.scenario.errors import Problem, StepError
+from utils.scenario.errors import Problem, Pruned, StepError
 from utils.scenario.plan import Plan, Step
 from utils.scenario.settings import effective
 from utils.scenario.settings_schema import BridgeSettings
 from utils.scenario.source import NodePath
+from utils.trackers.base import Trackers
 
 T = TypeVar("T")
 
 LOG_DIR = Path("log")
+DEFAULT_TRACKERS = BridgeSettings.model_fields["trackers"].default
 DEFAULT_JOURNAL = BridgeSettings.model_fields["journal_name"].default
 _LOG = logging.getLogger(QUIET)
 # Steps faster than this are shown without their time.
@@ -53,18 +60,45 @@ class CannotRecord(OSError):
     """There is no place to keep what a run finds out."""
 
 
-def run_plan(plan: Plan, console: Console, resume: bool = False) -> RunRecord:
+@dataclass(frozen=True)
+class Extras:
+    """What a run is part of, and who looks on.
+
+    search: what the record says of a trial. rerun_of: the id of the run that this one repeats.
+    on_epoch: is told stage and facts of each epoch; it may raise Pruned.
+    journal: whether this process keeps the journal; a worker without a shared disk does not.
+    """
+
+    search: dict[str, Any] | None = None
+    rerun_of: str | None = None
+    on_epoch: Callable[[str, Mapping[str, Any]], None] | None = None
+    journal: bool = True
+
+
+ALONE = Extras()
+
+
+def run_plan(
+    plan: Plan, console: Console, resume: bool = False, extras: Extras = ALONE, since: str | None = None
+) -> RunRecord:
     """Run one scenario; its record says how it ended. Cancelled, which carries the record, when the user stops it.
 
     resume: go on with the newest run of this very scenario; one that is done is only reported. StillRunning where
         another process is at work on it.
+    since: when resuming, look only at runs that were started then or later.
     """
     now = datetime.datetime.now()
     settings = copy.deepcopy(plan.settings)
     record = RunRecord(
-        "", str(plan.path), {**settings, "seed": effective(settings)["seed"]}, started=now.isoformat(timespec="seconds")
+        "",
+        str(plan.path),
+        {**settings, "seed": effective(settings)["seed"]},
+        started=now.isoformat(timespec="seconds"),
+        variant=variant_of(plan),
+        search=extras.search,
+        rerun_of=extras.rerun_of,
     )
-    found = _earlier_run(plan) if resume else None
+    found = earlier_run(plan, since) if resume else None
     run_dir = found[1] if found else _open_run(plan, record, now)
     with earlier_runs.held(run_dir):
         # It may have been ended since it was found.
@@ -72,11 +106,13 @@ def run_plan(plan: Plan, console: Console, resume: bool = False) -> RunRecord:
         try:
             if before is not None and before.status == "done":
                 record = before
-                _add_missing_row(plan, record, console)
+                if extras.journal:
+                    _add_missing_row(plan, record, console)
             else:
                 if before is not None:
                     _go_on(record, before, run_dir)
-                _run_in(plan, RunContext(settings, record, run_dir, plan.path, console))
+                ctx = RunContext(settings, record, run_dir, plan.path, console)
+                _run_in(plan, ctx, extras)
         finally:
             unfinished = run_dir / earlier_runs.UNFINISHED_DIR
             if record.status == "done" or not any(unfinished.glob("*.pth")):
@@ -86,22 +122,28 @@ def run_plan(plan: Plan, console: Console, resume: bool = False) -> RunRecord:
 
 def _add_missing_row(plan: Plan, record: RunRecord, console: Console) -> None:
     """Give a run its row in the journal where it was killed between its last word in the record and that row."""
-    journal = _journal(plan.path, plan.settings)
     with _told(console, "the journal could not be written"):
-        if not csv_journal.has(journal, record):
-            csv_journal.append(journal, record)
+        keep_row(plan, record)
+
+
+def keep_row(plan: Plan, record: RunRecord) -> None:
+    """Give a run its row in the journal, unless it has it already."""
+    journal = _journal(plan.path, plan.settings)
+    if not csv_journal.has(journal, record):
+        csv_journal.append(journal, record)
 
 
 def done_before(plan: Plan) -> RunRecord | None:
     """The record of this very scenario's newest run, where that is done and has left nothing to do."""
-    found = _earlier_run(plan)
+    found = earlier_run(plan)
     if found is None or (found[1] / earlier_runs.UNFINISHED_DIR).exists():
         return None
     return found[0] if found[0].status == "done" else None
 
 
-def _earlier_run(plan: Plan) -> tuple[RunRecord, Path] | None:
-    return earlier_runs.newest(saved_dir(plan.settings), str(plan.settings["model"]), plan.path, _resolved(plan))
+def earlier_run(plan: Plan, since: str | None = None) -> tuple[RunRecord, Path] | None:
+    found = earlier_runs.newest(saved_dir(plan.settings), str(plan.settings["model"]), plan.path, _resolved(plan))
+    return found if found is None or since is None or found[0].started >= since else None
 
 
 def _go_on(record: RunRecord, before: RunRecord, run_dir: Path) -> None:
@@ -119,14 +161,20 @@ def _go_on(record: RunRecord, before: RunRecord, run_dir: Path) -> None:
             left.unlink()
 
 
-def _run_in(plan: Plan, ctx: RunContext) -> None:
+def _run_in(plan: Plan, ctx: RunContext, extras: Extras) -> None:
     """Run the steps in the run's folder; the record says how they ended. Cancelled when the user stops them."""
     record, run_dir, console = ctx.record, ctx.run_dir, ctx.console
-    started = time.perf_counter()
+    meter = Meter()
+    trackers = Trackers(ctx.settings.get("trackers", DEFAULT_TRACKERS), lambda text: console.line(f"    {text}"))
+    ctx.on_epoch = _told_to(record, trackers, extras)
     try:
         record.write(run_dir)
+        trackers.start(record, LOG_DIR)
         _run_steps(plan, ctx)
         record.status = "done"
+    except Pruned as pruned:
+        record.status = "pruned"
+        console.line(f"        {pruned}")
     except KeyboardInterrupt:
         record.status, record.error = "cancelled", record.error or {"message": "cancelled by the user"}
         raise Cancelled(record) from None
@@ -137,8 +185,19 @@ def _run_in(plan: Plan, ctx: RunContext) -> None:
         console.line(f"    failed: {_said(error)}")
     finally:
         record.ended = datetime.datetime.now().isoformat(timespec="seconds")
-        record.seconds = round(time.perf_counter() - started, 3)
-        _finish(ctx)
+        record.cost = meter.read()
+        record.seconds = record.cost["seconds"]
+        _finish(ctx, extras.journal)
+        trackers.end(record)
+
+
+def _told_to(record: RunRecord, trackers: Trackers, extras: Extras) -> Callable[[str, Mapping[str, Any]], None]:
+    def on_epoch(stage: str, facts: Mapping[str, Any]) -> None:
+        trackers.epoch(record, stage, facts)
+        if extras.on_epoch is not None:
+            extras.on_epoch(stage, facts)
+
+    return on_epoch
 
 
 def _open_run(plan: Plan, record: RunRecord, now: datetime.datetime) -> Path:
@@ -228,6 +287,8 @@ def _guarded(plan: Plan, ctx: RunContext, name: str, at: Step | NodePath, run: C
         return run()
     except StepError as error:
         raise _Failed(_blame(plan, ctx, name, at, error)) from error
+    except Pruned:
+        raise
     except KeyboardInterrupt:
         ctx.record.error = _blame(plan, ctx, name, at, StepError(None, "cancelled by the user"))
         raise
@@ -262,8 +323,11 @@ def _said(error: BaseException) -> str:
     return str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
 
 
-def _finish(ctx: RunContext) -> None:
-    """Let go of everything, then write the record and the journal row; say so where the disk does not take them."""
+def _finish(ctx: RunContext, keeps: bool) -> None:
+    """Let go of everything, then write the record and the journal row; say so where the disk does not take them.
+
+    keeps: whether the journal is here.
+    """
     if ctx.wrapper is not None:
         ctx.wrapper.remove_outputs()
     ctx.drop_trainer()
@@ -271,7 +335,7 @@ def _finish(ctx: RunContext) -> None:
     for what, act in (
         ("the checkpoints could not be removed", lambda: _remove_checkpoints(ctx)),
         ("the record could not be written", lambda: ctx.record.write(ctx.run_dir)),
-        ("the journal could not be written", lambda: csv_journal.append(journal, ctx.record)),
+        *([("the journal could not be written", lambda: csv_journal.append(journal, ctx.record))] if keeps else []),
     ):
         with _told(ctx.console, what):
             act()
@@ -300,16 +364,27 @@ def _remove_checkpoints(ctx: RunContext) -> None:
         stage["bestmodel_file"] = None
 
 
+def variant_of(plan: Plan) -> str:
+    """A hash of the scenario as it runs without its seed and without what changes no number."""
+    inert = {"seed", *WITHOUT_EFFECT}
+    settings = {name: value for name, value in _settings(plan).items() if name not in inert}
+    steps = [(step.command.name, step.command.model_dump()) for step in plan.steps]
+    text = json.dumps([settings, steps], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def _resolved(plan: Plan) -> str:
     """The scenario as it runs, itself a scenario: all settings with RecBole's defaults, and the steps with theirs."""
-    ours = {name: field.get_default() for name, field in BridgeSettings.model_fields.items()}
-    settings = ours | {
-        key: value for key, value in effective(plan.settings).items() if key not in known_settings.REFUSED
-    }
+    settings = _settings(plan)
     # RecBole has another default for the first.
     settings |= {"data_path": str(dataset_dir(plan.settings).parent), "checkpoint_dir": str(saved_dir(plan.settings))}
     steps = [{step.command.name: _params(step.command)} for step in plan.steps]
     return yaml.safe_dump({**settings, "scenario": steps}, sort_keys=False, allow_unicode=True)
+
+
+def _settings(plan: Plan) -> dict[str, Any]:
+    ours = {name: field.get_default() for name, field in BridgeSettings.model_fields.items()}
+    return ours | {key: value for key, value in effective(plan.settings).items() if key not in known_settings.REFUSED}
 
 
 def _params(command: Command) -> Any:

@@ -9,6 +9,19 @@ from pathlib import Path
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 # The matrices of recommenders are small: more threads than this wait for each other.
 _MOST = 8
+# Set where several experiments share the machine.
+_limit: int | None = None
+
+
+def limit(most: int) -> None:
+    """From here on no run of this process takes more threads than this, whatever its scenario says."""
+    global _limit
+    _limit = most
+
+
+def within_limit(wanted: int) -> int:
+    """That many threads, or as many as there may be."""
+    return wanted if _limit is None else min(wanted, _limit)
 
 
 def available_cores() -> int:

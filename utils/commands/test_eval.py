@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pandas as pd
 
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
 from utils.context import RunContext, protocol
+from utils.journal import per_user
 from utils.journal.outcome import SEEN
 from utils.scenario.errors import StepError
+
+if TYPE_CHECKING:
+    from utils.recbole_port.by_row import ByRow
 
 
 @command("test_eval")
@@ -29,19 +35,34 @@ class TestEval(Command):
 
         states = random_states()
         show = bool(ctx.recbole_config()["show_progress"])
-        metrics = test(ctx.trainer, ctx.data.full_train, ctx.data.test, show)
+        metrics, rows = test(ctx.trainer, ctx.data.full_train, ctx.data.test, show)
         if not metrics:
             raise StepError(None, "the split has no test part (eval_args.split)")
         stage = ctx.open_test()
         if not ctx.lineage:
             stage.update(lineage=[], loaded_from=ctx.loaded_from, protocol=protocol(ctx.trainer.config))
-        stage.update(best_test_res=metrics, tested_in_step=len(ctx.record.steps))
+        stage.update(best_test_res=metrics, tested_in_step=len(ctx.record.steps), per_user_file=_keep(ctx, rows))
         rounded = test_in_bfloat16(ctx.trainer, ctx.data.test, show, states)
         if rounded:
             stage["best_test_res_bfloat16"] = rounded
         if ctx.lineage:
             ctx.weights = "best"
         return StepResult(facts=metrics, summary=_summary(metrics, rounded, ctx.trainer.config))
+
+
+def _keep(ctx: RunContext, rows: ByRow) -> str | None:
+    """Write the metrics by user beside the record; the file's name, None where there are none."""
+    from utils.recbole_port.train_part import train_pairs
+
+    config, users = ctx.recbole_config(), rows.user_rows
+    if not rows.values:
+        return None
+    field = config["USER_ID_FIELD"]
+    tokens = pd.Series(ctx.data.dataset.id2token(field, users))
+    counts = train_pairs(config, ctx.data)[field].value_counts()
+    name = per_user.file_name(ctx.lineage[-1] if ctx.lineage else ctx.stage)
+    per_user.write(ctx.run_dir / name, tokens, tokens.map(counts).fillna(0), pd.DataFrame(rows.values))
+    return name
 
 
 def _summary(metrics: Mapping[str, float], rounded: Mapping[str, float], config: Any) -> str:

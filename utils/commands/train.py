@@ -50,6 +50,8 @@ class Train(Command):
             # A killed run is read by what it had written.
             ctx.record.write(ctx.run_dir)
             ctx.console.line(_epoch_line(epoch, metric))
+            if ctx.on_epoch is not None:
+                ctx.on_epoch(ctx.stage, epoch.facts())
 
         show = bool(ctx.recbole_config()["show_progress"])
         progress = Progress(ctx.unfinished_dir, ctx.trainings, ctx.trainer, data.train[index], data.valid)

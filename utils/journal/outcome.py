@@ -8,16 +8,19 @@ from typing import Any
 
 from utils.journal.records import RunRecord
 
-# Settings that change no number, that are the transfer itself, or that are compared in another form.
-_INERT = frozenset(
+# Settings that change no number.
+WITHOUT_EFFECT = frozenset(
     [
-        "distil_loss_weight", "llm_config", "threads", "save", "journal_name", "logger_level", "show_progress",
-        "state", "checkpoint_dir", "data_path", "log_wandb", "wandb_project", "loss_decimal_place", "eval_batch_size",
-        "worker", "encoding",
-        # As RecBole resolved them they stand in the protocol.
-        "eval_args", "metrics", "topk", "valid_metric", "repeatable", "use_gpu", "gpu_id", "filter_seen", "train_rows",
+        "threads", "save", "journal_name", "logger_level", "show_progress", "state", "checkpoint_dir", "data_path",
+        "log_wandb", "wandb_project", "loss_decimal_place", "eval_batch_size", "worker", "use_gpu", "gpu_id",
+        "seeds", "baseline", "search", "tuned", "trackers",
     ]
 )  # fmt: skip
+# Those, and what is the transfer itself or is compared in another form: as RecBole resolved it, in the protocol.
+_INERT = WITHOUT_EFFECT | {
+    "distil_loss_weight", "llm_config", "encoding", "eval_args", "metrics", "topk", "valid_metric", "repeatable",
+    "filter_seen", "train_rows",
+}  # fmt: skip
 
 # How the ranking treats what a user has seen, by `filter_seen`; numbers of one kind say nothing about the other.
 SEEN: Mapping[bool | None, str] = {True: "seen items left out", False: "seen items kept"}
@@ -32,6 +35,7 @@ class Outcome:
     loaded: whether the model came from a checkpoint, whose own trainings are not known here.
     filter_seen: whether the items that a user had seen were left out of the ranking; None where none was ranked.
     budget: what each of these trainings was given, to be compared before numbers are.
+    per_user_file: the file beside the record with the metrics by user.
     """
 
     metrics: Mapping[str, float]
@@ -41,6 +45,7 @@ class Outcome:
     losses: tuple[str, ...]
     loaded: bool
     budget: Sequence[Mapping[str, Any]]
+    per_user_file: str | None = None
 
 
 def outcome_of(record: RunRecord) -> Outcome | None:
@@ -61,6 +66,7 @@ def outcome_of(record: RunRecord) -> Outcome | None:
         losses=tuple(sorted(names)),
         loaded=bool(inherited),
         budget=[_budget(stage) for stage in trainings],
+        per_user_file=last.get("per_user_file"),
     )
 
 

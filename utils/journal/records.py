@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-Status = Literal["running", "done", "failed", "cancelled"]
+Status = Literal["running", "done", "failed", "cancelled", "pruned"]
 FILE_NAME = "record.json"
 
 
@@ -24,6 +24,10 @@ class RunRecord:
     seconds: of the process that ended the run.
     resumed: one entry for each time an unfinished run went on: when, how many seconds the process before had come,
         and the training and epoch where it went on (absent where it had to start from the beginning).
+    variant: a hash of the resolved scenario without its seed; runs of one variant differ by chance only.
+    search: of a trial, its number and what was tried; of a scenario that a search has found, the trials it took.
+    rerun_of: the run that this one repeats.
+    cost: what the run has taken, see `utils.journal.cost`.
     """
 
     run_id: str
@@ -41,6 +45,10 @@ class RunRecord:
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
     steps: list[dict[str, Any]] = field(default_factory=list)
     resumed: list[dict[str, Any]] = field(default_factory=list)
+    variant: str | None = None
+    search: dict[str, Any] | None = None
+    rerun_of: str | None = None
+    cost: dict[str, Any] = field(default_factory=dict)
 
     def write(self, folder: Path) -> Path:
         """Write `record.json` atomically into the run's folder."""

@@ -31,7 +31,7 @@ from utils.recbole_port import known_models, known_settings, train_rows
 from utils.recbole_port.gaps import close_gaps
 from utils.recbole_port.known_models import SHIPPED
 from utils.recbole_port.speedups import apply_speedups
-from utils.threads import default_threads
+from utils.threads import default_threads, within_limit
 
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 # Settings of ours that data, models or trainers read; None where the scenario does not say.
@@ -141,7 +141,7 @@ def _check_gpus(wanted: str, used: bool) -> None:
 def kept_process_state(threads: int | None) -> Iterator[None]:
     """Run with this many threads; afterwards the process has the threads and sees the GPUs that it had before."""
     gpus, before = os.environ.get(VISIBLE_GPUS), torch.get_num_threads()
-    torch.set_num_threads(threads or default_threads())
+    torch.set_num_threads(within_limit(threads or default_threads()))
     try:
         yield
     finally:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from utils.recbole_port.by_row import RowsOfUsers
 from utils.recbole_port.optimizers import FastOptimizer
 from utils.recbole_port.precision import Precision
 from utils.recbole_port.ranking import BlockRanking
 
-_MIXINS: tuple[type, ...] = (BlockRanking, Precision, FastOptimizer)
+_MIXINS: tuple[type, ...] = (RowsOfUsers, BlockRanking, Precision, FastOptimizer)
 
 
 def trainer_class(config: Any) -> Any:

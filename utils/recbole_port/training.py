@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.console import bar_over, plain
+from utils.recbole_port.by_row import ByRow, watched
 from utils.recbole_port.precision import bfloat16
 from utils.recbole_port.session import kept_random_state, set_random_states
 
@@ -120,12 +121,14 @@ def best_model_file(trainer: Any) -> Path | None:
     return path if path.is_file() else None
 
 
-def test(trainer: Any, train: Any, data: Any, show_progress: bool) -> dict[str, float]:
-    """Test metrics of the best model of this training, or of the model as it is where nothing was saved."""
+def test(trainer: Any, train: Any, data: Any, show_progress: bool) -> tuple[dict[str, float], ByRow]:
+    """Test metrics of the best model of this training, or of the model as it is where nothing was saved; and by row."""
     best = best_model_file(trainer) is not None
     # Popularity and coverage are counted on the train data, which a loaded model's trainer has not seen.
     trainer.eval_collector.data_collect(train)
-    return numbers(trainer.evaluate(data, load_best_model=best, show_progress=show_progress) or {})
+    with watched(trainer) as rows:
+        metrics = numbers(trainer.evaluate(data, load_best_model=best, show_progress=show_progress) or {})
+    return metrics, rows
 
 
 def test_in_bfloat16(trainer: Any, data: Any, show_progress: bool, states: tuple[Any, ...]) -> dict[str, float]:

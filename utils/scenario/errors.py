@@ -53,6 +53,10 @@ class StepError(Exception):
         super().__init__(message)
 
 
+class Pruned(Exception):
+    """A search gives up a trial whose valid metric is behind that of the others."""
+
+
 def render_problems(problems: Sequence[Problem]) -> str:
     """The whole error screen: problems by file and line, then the count."""
     count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}; nothing was run"

@@ -28,6 +28,11 @@ _AT_START = frozenset(
         "dataset",
         "add_train_split",
         "add_train_shuffle",
+        "seeds",
+        "baseline",
+        "search",
+        "tuned",
+        "trackers",
     ]
 )
 

@@ -30,15 +30,20 @@ _SLOT_NAMES = {
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked scenario: settings and steps."""
+    """A checked scenario: settings and steps.
+
+    origin: the scenario that this one was made from (a trial of a search, a run that is repeated); what it leaves
+        lies beside that one and bears its name.
+    """
 
     source: ScenarioFile
     settings: dict[str, Any]
     steps: tuple[Step, ...]
+    origin: Path | None = None
 
     @property
     def path(self) -> Path:
-        return self.source.path
+        return self.origin or self.source.path
 
 
 def build(

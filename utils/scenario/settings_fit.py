@@ -27,8 +27,18 @@ def find_misfits(values: Values, given: Values) -> Iterator[Finding]:
     yield from _protocol(values, given)
     yield from _columns(values, given)
     yield from _machine(values, given)
+    yield from _seeds(given)
     if values.get("model") in known_models.models():
         yield from _model(str(values["model"]), values, given)
+
+
+def _seeds(given: Values) -> Iterator[Finding]:
+    seeds = given.get("seeds") or []
+    if seeds and "seed" in given:
+        yield Finding(("seeds",), "seeds: 'seed' is given as well; keep one of them", at_key=True)
+    for index, seed in enumerate(seeds):
+        if seed in seeds[:index]:
+            yield Finding(("seeds", index), f"seeds: {seed} stands there twice")
 
 
 def _at(given: Values, *settings: str) -> tuple[str, ...]:

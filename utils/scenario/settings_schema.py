@@ -24,6 +24,7 @@ Interval = Annotated[
 EvalMode = Annotated[
     str, Field(pattern=r"^(full|labeled|(uni|pop)[1-9][0-9]*)$", examples=["full", "labeled", "uni100", "pop100"])
 ]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 T = TypeVar("T")
 NotEmpty = Annotated[list[T], Field(min_length=1)]
 Columns = list[str] | Literal["*"]
@@ -122,6 +123,38 @@ class NegativeSampling(Section):
     candidate_num: NonNegativeInt = 0
 
 
+class Range(Section):
+    """Numbers from `low` to `high`, both included: whole ones where both ends are."""
+
+    low: float
+    high: float
+    log: bool = Field(False, description="Every order of magnitude is as likely as the next.")
+    step: PositiveFloat | None = Field(None, description="Only low, low + step, low + 2 * step, ...")
+
+
+class Search(Section):
+    """Try values of settings and step parameters, and write the scenario that validates best."""
+
+    space: Annotated[dict[str, Range | NotEmpty[Any]], Field(min_length=1)] = Field(
+        description="Setting, or command.parameter (the second such command: command-2.parameter) -> values to try."
+    )
+    method: Literal["tpe", "random", "grid"] = Field("tpe", description="How the next values are chosen.")
+    trials: PositiveInt | None = Field(None, description="How many; 20 when absent, all points of a grid.")
+    seed: Seed = Field(0, description="Of the choice of values, not of the trainings.")
+    prune: bool = Field(
+        False, description="Stop a trial whose valid metric is below the median of the others at the same epoch."
+    )
+    unequal_trials: bool = Field(False, description="Accept another number of trials than the baseline's.")
+
+
+class Tuned(Section):
+    """How the values of this scenario were found; written by a search, so that comparisons know its budget."""
+
+    trials: PositiveInt
+    over: NotEmpty[str]
+    by: str = Field("", description="The search.")
+
+
 class BridgeSettings(BaseModel):
     """Settings that RecBridge adds to RecBole's."""
 
@@ -154,6 +187,15 @@ class BridgeSettings(BaseModel):
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="bfloat16: matrix products of the training in half the bits (autocast)."
     )
+    seeds: NotEmpty[Seed] | None = Field(None, description="One run with each of these as seed.")
+    baseline: str | None = Field(
+        None, description="The scenario of the same folder that this one is compared with; its plain twin when absent."
+    )
+    search: Search | None = None
+    tuned: Tuned | None = None
+    trackers: list[Literal["tensorboard", "mlflow", "wandb"]] = Field(
+        ["tensorboard"], description="Where runs are recorded besides the journal."
+    )
 
 
 class CommonSettings(BridgeSettings):
@@ -165,7 +207,7 @@ class CommonSettings(BridgeSettings):
     )
     data_path: str = Field("datasets", description="Folder that holds the datasets.")
     checkpoint_dir: str = Field("saved", description="Folder that gets one folder per run.")
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 2020
+    seed: Seed = 2020
     reproducibility: bool = True
     use_gpu: bool = True
     gpu_id: str | int = "0"

@@ -44,7 +44,11 @@ class ScenarioFile:
 
 def read(path: Path) -> ScenarioFile:
     """Read one scenario file; ScenarioError when it holds no settings at all."""
-    text = _decode(path)
+    return from_text(_decode(path), path)
+
+
+def from_text(text: str, path: Path) -> ScenarioFile:
+    """A scenario that lies in no file; problems in it name `path`."""
     reader = NodeReader(text)
     data = reader.read()
     problems = [_problem(path, text, line, column, message) for (line, column), message in reader.findings]

@@ -1,0 +1,1 @@
+"""A folder of experiments over the workers of `dask.distributed`, on this machine or on others."""

@@ -1,0 +1,155 @@
+"""One experiment in a process of its own: started from a template that has imported everything, watched, cancelled."""
+
+from __future__ import annotations
+
+import _thread
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from utils import threads
+from utils.console import Console, plain
+from utils.jobs import Ended, Job, run_job
+
+CANCEL = "cancel"
+# What every run imports sooner or later; a template process imports it once, and each experiment starts as its copy.
+_PRELOADED = (
+    "utils.cluster.child",
+    "recbole.data",
+    "recbole.trainer",
+    "utils.recbole_port.trainers",
+    "utils.recbole_port.session",
+    "utils.recbole_port.resume",
+    "torch.utils.tensorboard",
+    "models.transfer.wrapper",
+)
+_CHECKOUT = Path(__file__).parents[2]
+
+
+class ProcessDied(RuntimeError):
+    """The process of an experiment was killed (out of memory, by hand) before it could say how it ended."""
+
+
+class _Running:
+    """The connections to the experiments that run in this process's children."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connections: set[Connection] = set()
+
+    @contextmanager
+    def entered(self, connection: Connection) -> Iterator[None]:
+        with self._lock:
+            self._connections.add(connection)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._connections.discard(connection)
+
+    def cancel(self) -> None:
+        with self._lock:
+            for connection in self._connections:
+                try:
+                    connection.send(CANCEL)
+                except OSError:
+                    continue
+
+
+RUNNING = _Running()
+
+
+def context() -> Any:
+    """How processes are started: as copies of a template where the system can, else from nothing."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    chosen = multiprocessing.get_context("forkserver")
+    chosen.set_forkserver_preload(list(_PRELOADED))
+    return chosen
+
+
+def warm_up() -> None:
+    """Start the template process, so that it imports while there is other work."""
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        context()
+        from multiprocessing import forkserver
+
+        # The template does not inherit sys.path.
+        before = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_CHECKOUT), before]))
+        try:
+            forkserver.ensure_running()
+        finally:
+            if before is None:
+                del os.environ["PYTHONPATH"]
+            else:
+                os.environ["PYTHONPATH"] = before
+
+
+def run_in_child(job: Job, folder: Path, most_threads: int, gpu: str | None = None) -> Ended:
+    """Run a job in a new process that stands in `folder`; ProcessDied where it ends without a word.
+
+    most_threads: what the experiment may take, whatever its scenario says. gpu: the GPU that it may see.
+    """
+    ours, theirs = multiprocessing.Pipe()
+    process = context().Process(target=_child, args=(theirs, job, folder, most_threads, gpu), daemon=False)
+    process.start()
+    theirs.close()
+    try:
+        with RUNNING.entered(ours):
+            ended = ours.recv()
+    except EOFError:
+        process.join()
+        how = f"signal {-process.exitcode}" if (process.exitcode or 0) < 0 else f"exit code {process.exitcode}"
+        raise ProcessDied(f"{job.label}: its process ended by {how} without a word") from None
+    finally:
+        ours.close()
+    process.join()
+    if isinstance(ended, BaseException):
+        raise ended
+    return ended
+
+
+def _child(connection: Connection, job: Job, folder: Path, most_threads: int, gpu: str | None) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.chdir(folder)
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    threads.limit(most_threads)
+    threading.Thread(target=_obey, args=(connection,), daemon=True).start()
+    console = _Kept()
+    try:
+        ended: Any = run_job(job, console)
+        ended = Ended(job, ended.record, ended.message, tuple(console.lines), ended.cancelled)
+    except KeyboardInterrupt:
+        ended = Ended(job, cancelled=True)
+    except Exception as error:
+        ended = RuntimeError(f"{job.label}: {type(error).__name__}: {error}")
+    connection.send(ended)
+
+
+def _obey(connection: Connection) -> None:
+    """Cancel the run when told so; end at once when whoever started it is gone."""
+    try:
+        while True:
+            if connection.recv() == CANCEL:
+                _thread.interrupt_main()
+    except (EOFError, OSError):
+        # Its worker died: the run stays unfinished, for whoever takes it up again.
+        os._exit(1)
+
+
+class _Kept(Console):
+    """Keeps the lines; several experiments at once would write into each other's."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def line(self, text: str = "") -> None:
+        self.lines += plain(text).split("\n")

@@ -1,0 +1,64 @@
+"""`run_exps.py --worker ADDRESS`: this machine's workers for a scheduler, in the right folder and of the right size."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from utils.cluster.task import GPU_OF_WORKER
+from utils.console import Console
+
+_MAIN = Path(__file__).parents[2] / "run_exps.py"
+
+
+def n_gpus() -> int:
+    """How many GPUs this process may use; asked in another process, since asking fixes which ones are seen."""
+    command = [sys.executable, "-c", "import torch; print(torch.cuda.device_count())"]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def serve(address: str, jobs: int, console: Console) -> int:
+    """Start `jobs` workers, each for one experiment at a time, the first ones with a GPU each; until they end."""
+    gpus = n_gpus()
+    started = []
+    for number in range(jobs):
+        environment = {**os.environ, "RECBRIDGE_WORKERS": str(jobs)}
+        if number < gpus:
+            environment[GPU_OF_WORKER] = str(number)
+        started.append(subprocess.Popen([sys.executable, str(_MAIN), "--one-worker", address], env=environment))
+    console.line(
+        f"{jobs} worker{'s' if jobs > 1 else ''} for {address}, {min(gpus, jobs)} with a GPU; Ctrl-C ends them"
+    )
+    try:
+        return max(worker.wait() for worker in started)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        for worker in started:
+            worker.terminate()
+
+
+def serve_one(address: str) -> int:
+    """One worker in this process, until the scheduler closes it or does not come back."""
+    from distributed import Worker
+
+    resources = {"GPU": 1.0} if GPU_OF_WORKER in os.environ else {}
+
+    async def live(folder: str) -> None:
+        # Its memory is that of the experiments, which are processes of their own.
+        async with Worker(
+            address, nthreads=1, resources=resources, local_directory=folder, memory_limit=0, death_timeout=60
+        ) as worker:
+            await worker.finished()
+
+    with tempfile.TemporaryDirectory(prefix="recbridge-worker-") as folder:
+        try:
+            asyncio.run(live(folder))
+        except (OSError, TimeoutError) as error:
+            print(f"no scheduler answers at {address}: {error}", file=sys.stderr)
+            return 1
+    return 0

@@ -1,0 +1,1 @@
+"""Reports: comparison tables, tests of significance, one HTML page."""

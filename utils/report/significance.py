@@ -1,0 +1,132 @@
+"""Whether one of two ways to train is better: paired tests, intervals, effect sizes and corrections.
+
+Everything here is about differences `d` = method - baseline of paired values (the same user, the same seed), whose sign
+is turned for metrics where less is better, so that a positive one always speaks for the method. RecBole's own
+`significance_test.py` asks for the other tail: it tests whether the method is worse.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Floats = NDArray[np.float64]
+
+# Fewer for more pairs than 2,000: the mean of many is sure enough, and the numbers drawn stay below 20 million.
+RESAMPLES, _LEAST, _DRAWN = 9_999, 1_000, 20_000_000
+_SEED = 20_261_126
+# Up to here every assignment of signs is looked at; 2^13 of them.
+_EXACT_UP_TO = 13
+
+
+@dataclass(frozen=True)
+class PValues:
+    """P-values of three paired tests of "no difference", from both sides, and of "not better", from one.
+
+    t: paired t-test (Student 1908). wilcoxon: signed ranks (Wilcoxon 1945), ties at zero left out. permutation: every
+    pair may have been swapped (Fisher 1935), all 2^n assignments up to n = 13, else `resamples(n)` drawn ones.
+    better: of the t-test's tail in which the method is better.
+    """
+
+    t: float
+    wilcoxon: float
+    permutation: float
+    better: float
+
+
+def paired_tests(differences: Floats) -> PValues | None:
+    """The tests on `differences` [n_pairs]; None where there are fewer than two pairs, of which nothing can be said."""
+    n_pairs = len(differences)
+    if n_pairs < 2:
+        return None
+    if np.all(differences == differences[0]):
+        # Without spread t is 0/0 or infinite, and only the signs say anything.
+        p = permutation_p(differences)
+        return PValues(p, p, p, p / 2 if differences[0] > 0 else 1 - p / 2)
+    two_sided = stats.ttest_1samp(differences, 0.0).pvalue
+    better = stats.ttest_1samp(differences, 0.0, alternative="greater").pvalue
+    with warnings.catch_warnings():
+        # Its warning that a sample is small says what the count beside it says.
+        warnings.simplefilter("ignore", UserWarning)
+        ranks = stats.wilcoxon(differences).pvalue
+    return PValues(float(two_sided), float(ranks), permutation_p(differences), float(better))
+
+
+def permutation_p(differences: Floats) -> float:
+    """Two-sided p of the sign-flip test on `differences` [n_pairs]: how often random signs give as large a mean."""
+    n_pairs = len(differences)
+    observed = abs(differences.sum())
+    exact = n_pairs <= _EXACT_UP_TO
+    sums = np.abs((_all_signs if exact else _drawn_signs)(n_pairs) @ differences.astype(np.float32))
+    # Sums of the same numbers in another order differ in their last bits.
+    as_large = int((sums >= observed * (1 - 1e-5) - 1e-12).sum())
+    # The observed assignment is one of all; of the drawn ones it is added.
+    return as_large / len(sums) if exact else (as_large + 1) / (len(sums) + 1)
+
+
+@lru_cache(maxsize=4)
+def _all_signs(n_pairs: int) -> NDArray[np.float32]:
+    bits = np.arange(2**n_pairs)[:, None] >> np.arange(n_pairs)
+    return ((bits & 1) * 2 - 1).astype(np.float32)
+
+
+def resamples(n: int) -> int:
+    """How many samples are drawn from n pairs."""
+    return max(min(RESAMPLES, _DRAWN // n), _LEAST)
+
+
+@lru_cache(maxsize=2)
+def _drawn_signs(n_pairs: int) -> NDArray[np.float32]:
+    drawn = np.random.default_rng(_SEED).integers(0, 2, (resamples(n_pairs), n_pairs), dtype=np.int8)
+    return (drawn * 2 - 1).astype(np.float32)
+
+
+def bootstrap_interval(differences: Floats, level: float = 0.95) -> tuple[float, float] | None:
+    """Percentile interval of the mean of `differences` [n_seeds, n_users], seeds and users drawn again independently.
+
+    With one seed only the users are drawn: the interval is then of these trained models, not of the method. None with
+    fewer than two users. Efron and Tibshirani 1993, chapter 13; crossed as in Owen 2007.
+    """
+    n_seeds, n_users = differences.shape
+    if n_users < 2:
+        return None
+    count = resamples(n_users)
+    by_seed = differences.astype(np.float32) @ _draws(n_users, count, 0).T
+    means = by_seed[0] if n_seeds == 1 else np.einsum("rs,sr->r", _draws(n_seeds, count, 1), by_seed)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+@lru_cache(maxsize=8)
+def _draws(n: int, count: int, stream: int) -> NDArray[np.float32]:
+    """Weights [count, n] of the members of samples drawn with replacement; each row sums to 1."""
+    rng = np.random.default_rng([_SEED, stream])
+    drawn = rng.multinomial(n, np.full(n, 1 / n), size=count)
+    return (drawn / n).astype(np.float32)
+
+
+def effect_size(differences: Floats) -> float | None:
+    """Cohen's d of paired values (1988, d_z): mean over standard deviation of `differences` [n_pairs]; None without."""
+    if len(differences) < 2 or (spread := differences.std(ddof=1)) == 0:
+        return None
+    return float(differences.mean() / spread)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values corrected so that at most 5% of such families hold one false finding (Holm 1979)."""
+    order = np.argsort(p_values, kind="stable")
+    steps = np.asarray(p_values, dtype=np.float64)[order] * np.arange(len(order), 0, -1)
+    corrected = np.empty(len(order))
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return [float(p) for p in corrected]
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """P-values corrected so that at most 5% of the findings are false in expectation (Benjamini, Hochberg 1995)."""
+    return [float(p) for p in stats.false_discovery_control(p_values)] if p_values else []

@@ -1,0 +1,74 @@
+"""The table at the end of a folder with several seeds: mean, deviation and count, the gain and what a test says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from utils.console import table
+from utils.report.baselines import compare_all
+from utils.report.comparison import ONE_SEED, Comparison
+from utils.report.variants import Run, Variant, variants_of
+
+TESTED = (
+    "p: the larger of two paired t-tests, over seeds and over users, corrected (Holm) for all comparisons of the "
+    "table; better or worse from p <= .05; --report shows the other tests"
+)
+
+
+def variants_table(runs: Sequence[Run], baseline: str | None = None) -> str:
+    """One line per variant. The gain is that of the valid metric on the test part.
+
+    baseline: the scenario that all others are compared with; NoSuchBaseline where it is not among the runs.
+    """
+    if not runs:
+        return "nothing was run"
+    variants = variants_of(runs)
+    comparisons, reasons = compare_all(variants, baseline, sliced=False)
+    metrics = list(dict.fromkeys(name for variant in variants for found in variant.outcomes for name in found.metrics))
+    header = ["model", "variant", "seeds", *metrics]
+    told = ["gain", "95% interval", "p", "verdict"] if comparisons else []
+    rows = [
+        [*_numbers(variant, metrics), *(_compared(variant, comparisons.get(variant.key)) if told else [])]
+        for variant in variants
+    ]
+    return "\n".join([*table([*header, *told], rows), *_notes(variants, comparisons, reasons)])
+
+
+def _numbers(variant: Variant, metrics: Sequence[str]) -> list[str]:
+    cells = [variant.model, variant.name, str(len(variant.tested))]
+    for metric in metrics:
+        found = variant.mean_and_deviation(metric)
+        if found is None:
+            cells.append("-")
+        else:
+            cells.append(f"{found[0]:.4f}" + (f" ±{found[1]:.4f}" if found[1] is not None else ""))
+    return cells
+
+
+def _compared(variant: Variant, comparison: Comparison | None) -> list[str]:
+    metric = variant.valid_metric
+    if comparison is None or (gain := comparison.gains.get(metric)) is None:
+        return ["", "", "", ""]
+    size = f"{gain.relative:+.1%} {metric}" if gain.relative is not None else f"{gain.gain:+.4f} {metric}"
+    interval = f"{gain.interval[0]:+.4f} to {gain.interval[1]:+.4f}" if gain.interval else ""
+    return [size, interval, "" if gain.holm is None else f"{gain.holm:.3f}", comparison.verdict(metric)]
+
+
+def _notes(variants: Sequence[Variant], comparisons: Mapping[str, Comparison], reasons: Mapping[str, str]) -> list[str]:
+    notes: dict[str, None] = {}
+    rankings = {variant.ranking: None for variant in variants if variant.ranking}
+    for kind in rankings:
+        models = dict.fromkeys(variant.model for variant in variants if variant.ranking == kind)
+        notes[f"ranking: {kind}" + (f" ({', '.join(models)}); do not compare across" if len(rankings) > 1 else "")] = (
+            None
+        )
+    for comparison in comparisons.values():
+        against = f"{comparison.variant.scenario} against {comparison.baseline.scenario}"
+        if comparison.unfair:
+            notes[f"unfair: {against}: {', '.join(comparison.unfair[:4])}"] = None
+        for note in comparison.notes:
+            notes[note if note == ONE_SEED else f"{against}: {note}"] = None
+    notes.update(dict.fromkeys(f"gain: {reason}" for reason in reasons.values()))
+    if any(gain.holm is not None for found in comparisons.values() for gain in found.gains.values()):
+        notes[TESTED] = None
+    return list(notes)
