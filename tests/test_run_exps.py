@@ -46,7 +46,7 @@ def test_help_shows_examples_and_exit_codes(capsys):
     assert exit_.value.code == 0
     shown = capsys.readouterr().out
     assert "python run_exps.py my.yaml --check" in shown
-    assert "exit codes: 0 all went well, 1 a run failed or was cancelled, 2 a scenario is invalid" in shown
+    assert "exit codes: 0 all went well, 1 a run failed or was cancelled, 2 a scenario or a flag is invalid" in shown
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,8 @@ def test_the_resumed_run_leaves_what_an_unbroken_one_leaves(name: str, left: dic
     assert resumed.codes == [-9] * len(moments) + [0], resumed.console
     assert resumed.record.status == "done", resumed.console
     assert resumed.numbers() == unbroken.numbers()
-    assert resumed.files == unbroken.files == ["model-2.pth", "model.pth", "record.json", "resolved.yaml"]
+    kept = ["model-2.pth", "model.pth", "per_user_0.parquet", "per_user_1.parquet", "record.json", "resolved.yaml"]
+    assert resumed.files == unbroken.files == kept
     for file, weights in unbroken.models.items():
         assert weights.keys() == resumed.models[file].keys()
         assert all(torch.equal(value, resumed.models[file][key]) for key, value in weights.items()), file

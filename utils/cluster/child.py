@@ -29,6 +29,8 @@ _PRELOADED = (
     "torch.utils.tensorboard",
     "models.transfer.wrapper",
 )
+# joblib makes semaphores as it is imported, and leaves them to Python's tracker, which warns as it removes them.
+_SEMAPHORES = "ignore:resource_tracker:UserWarning"
 _CHECKOUT = Path(__file__).parents[2]
 
 
@@ -81,15 +83,23 @@ def warm_up() -> None:
         from multiprocessing import forkserver
 
         # The template does not inherit sys.path.
-        before = os.environ.get("PYTHONPATH")
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_CHECKOUT), before]))
-        try:
+        path = os.pathsep.join(filter(None, [str(_CHECKOUT), os.environ.get("PYTHONPATH")]))
+        with _environment(PYTHONPATH=path, PYTHONWARNINGS=_SEMAPHORES):
             forkserver.ensure_running()
-        finally:
-            if before is None:
-                del os.environ["PYTHONPATH"]
+
+
+@contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
             else:
-                os.environ["PYTHONPATH"] = before
+                os.environ[name] = value
 
 
 def run_in_child(job: Job, folder: Path, most_threads: int, gpu: str | None = None) -> Ended:

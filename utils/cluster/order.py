@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +10,38 @@ from utils.paths import vectors_dir
 from utils.scenario.plan import Plan
 
 
-def prerequisites(plan: Plan, earlier: Sequence[Plan]) -> list[int]:
-    """Indices of the earlier plans that have to end before this one starts, as they would one after the other.
+class Order:
+    """Which of the plans that were added before one has to wait for, as if they were run one after the other.
 
     A file that exists, and that nobody replaces, may be used by all at once. One that is still to be written has to
     wait for its first writer. One that somebody replaces (`overwrite`) makes all its users go in order.
     """
-    wanted = files_of(plan)
-    found = set()
-    for file in wanted:
-        users = [index for index, other in enumerate(earlier) if file in files_of(other)]
-        replaced = any(_replaces(other, file) for other in [plan, *(earlier[index] for index in users)])
-        if replaced:
-            found.update(users)
-        elif not file.exists():
-            found.update([index for index in users if file in written_by(earlier[index])][:1])
-    return sorted(found)
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._users: dict[Path, list[int]] = {}
+        self._first_writer: dict[Path, int] = {}
+        self._replaced: set[Path] = set()
+
+    def add(self, plan: Plan) -> set[int]:
+        """Numbers of the plans, in the order in which they were added, that have to end before this one starts."""
+        number, written = self._count, written_by(plan)
+        self._count += 1
+        waits: set[int] = set()
+        for file in files_of(plan):
+            users = self._users.setdefault(file, [])
+            if _replaces(plan, file):
+                self._replaced.add(file)
+            if file in self._replaced:
+                # Who comes next waits for this one, and so for all before it.
+                waits.update(users)
+                users.clear()
+            elif not file.exists() and file in self._first_writer:
+                waits.add(self._first_writer[file])
+            users.append(number)
+            if file in written:
+                self._first_writer.setdefault(file, number)
+        return waits
 
 
 def written_by(plan: Plan) -> set[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 from utils.cluster import parcel
 from utils.cluster.child import ProcessDied, warm_up
-from utils.cluster.order import prerequisites
+from utils.cluster.order import Order
 from utils.cluster.task import WrongVersion, cancel_all, run_here, run_shipped
 from utils.cluster.version import differing, version
 from utils.console import Console
@@ -41,12 +41,17 @@ class _Sent:
 class Pool:
     """Runs jobs on the workers of a Dask cluster. One at a time ends; many run.
 
+    run: what a worker here does with a job.
     at_once: how many experiments share this machine where the workers are here; None where they are elsewhere, share
         no disk, and are sent what they need.
     """
 
-    def __init__(self, client: Any, console: Console, width: int, at_once: int | None) -> None:
+    def __init__(
+        self, client: Any, console: Console, width: int, at_once: int | None, run: Callable[..., Ended] = run_here
+    ) -> None:
         self.width = width
+        self._run_here, self._order = run, Order()
+        self._blocked_by: dict[int, list[int]] = {}
         self._client, self._console, self._at_once = client, console, at_once
         self._folder = Path.cwd()
         self._jobs: list[_Sent] = []
@@ -55,11 +60,13 @@ class Pool:
         self._version = version() if at_once is None else {}
 
     def submit(self, job: Job) -> None:
-        earlier = [sent.job.plan for sent in self._jobs]
-        waits = {index for index in prerequisites(job.plan, earlier) if not self._jobs[index].done}
+        index = len(self._jobs)
+        waits = {earlier for earlier in self._order.add(job.plan) if not self._jobs[earlier].done}
         self._jobs.append(_Sent(job, waits))
+        for earlier in waits:
+            self._blocked_by.setdefault(earlier, []).append(index)
         if not waits:
-            self._start(len(self._jobs) - 1)
+            self._start(index)
 
     @property
     def running(self) -> int:
@@ -76,11 +83,10 @@ class Pool:
             self._jobs[index].done = True
             if not start_others:
                 return ended
-            for number, sent in enumerate(self._jobs):
-                if index in sent.waits_for:
-                    sent.waits_for.discard(index)
-                    if not sent.waits_for:
-                        self._start(number)
+            for number in self._blocked_by.pop(index, []):
+                self._jobs[number].waits_for.discard(index)
+                if not self._jobs[number].waits_for:
+                    self._start(number)
             return ended
 
     def refuse_other_versions(self) -> None:
@@ -110,7 +116,7 @@ class Pool:
         key = f"experiment-{index}-{id(self)}-{len(sent.excluded)}"
         if self._at_once is not None:
             future = self._client.submit(
-                run_here, sent.job, self._folder, self._at_once, key=key, retries=RETRIES, pure=False
+                self._run_here, sent.job, self._folder, self._at_once, key=key, retries=RETRIES, pure=False
             )
         else:
             files = self._inputs(sent.job)

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from utils.cluster.child import warm_up
 from utils.cluster.task import GPU_OF_WORKER
 from utils.console import Console
 
@@ -46,6 +47,7 @@ def serve_one(address: str) -> int:
     """One worker in this process, until the scheduler closes it or does not come back."""
     from distributed import Worker
 
+    warm_up()
     resources = {"GPU": 1.0} if GPU_OF_WORKER in os.environ else {}
 
     async def live(folder: str) -> None:

@@ -22,13 +22,14 @@ def compare_all(
     """
     if named is not None:
         _named(named, variants)
+    plain = [variant for variant in variants if _plain(variant)]
     comparisons: dict[str, Comparison] = {}
     reasons: dict[str, str] = {}
     for variant in variants:
         if not variant.tested or (variant.record.search or {}).get("study"):
             continue
         try:
-            baseline, why = _baseline(variant, variants, named)
+            baseline, why = _baseline(variant, variants, plain, named)
         except NoSuchBaseline as error:
             baseline, why = None, str(error)
         if baseline is not None:
@@ -39,7 +40,10 @@ def compare_all(
     return comparisons, reasons
 
 
-def _baseline(variant: Variant, variants: Sequence[Variant], named: str | None) -> tuple[Variant | None, str]:
+def _baseline(
+    variant: Variant, variants: Sequence[Variant], plain: Sequence[Variant], named: str | None
+) -> tuple[Variant | None, str]:
+    """The variant to compare with, or None and why there is none."""
     wanted = named or variant.record.settings.get("baseline")
     if wanted:
         found = _named(str(wanted), variants)
@@ -48,9 +52,7 @@ def _baseline(variant: Variant, variants: Sequence[Variant], named: str | None) 
         return None, ""
     if variant.loaded:
         return None, f"{variant.scenario} was loaded from a checkpoint, so it is compared with none"
-    twins = [
-        other for other in variants if _plain(other) and other.model == variant.model and _same_data(other, variant)
-    ]
+    twins = [other for other in plain if other.model == variant.model and _same_data(other, variant)]
     if not twins:
         return None, f"no plain run of {variant.model} on the same data to compare {variant.scenario} with"
     shared = [twin for twin in twins if twin.by_seed.keys() & variant.by_seed.keys()] or twins

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,17 +66,17 @@ def _of_scenarios(scenarios: Sequence[Path], folder: Path, found: Found) -> Iter
     """Records of these scenarios in the folders where their runs are saved, and what the journal says otherwise."""
     wanted = {scenario.absolute() for scenario in scenarios}
     saved = dict.fromkeys(_saved_dir(scenario) for scenario in scenarios)
-    files, ids = [], set()
+    files: dict[Path, RunRecord | None] = {}
     for directory in saved:
         for file in sorted(directory.glob(f"*/{FILE_NAME}")):
-            scenario = _scenario_of(file)
+            record = _record_of(file)
             # One that cannot be read may be one of these.
-            if scenario is None or scenario in wanted:
-                files.append(file)
-                ids.add(file.parent.name)
+            if record is None or Path(record.scenario).absolute() in wanted:
+                files[file] = record
     names = {scenario.name for scenario in scenarios}
+    known = {file.parent.name: record for file, record in files.items()}
     for journal in sorted(folder.glob("*.csv")):
-        found.problems += _amiss(journal, names, ids)
+        found.problems += _amiss(journal, names, known)
     return iter(files)
 
 
@@ -87,9 +88,9 @@ def _saved_dir(scenario: Path) -> Path:
     return saved_dir(settings) if isinstance(settings, dict) else Path(DEFAULT_CHECKPOINT_DIR)
 
 
-def _scenario_of(record_file: Path) -> Path | None:
+def _record_of(file: Path) -> RunRecord | None:
     try:
-        return Path(RunRecord.read(record_file).scenario).absolute()
+        return RunRecord.read(file)
     except (OSError, ValueError, TypeError):
         return None
 
@@ -108,7 +109,7 @@ def _read(file: Path, found: Found) -> None:
         found.problems.append((str(file), f"is no whole record ({type(error).__name__}: {error}); the run is left out"))
 
 
-def _amiss(journal: Path, scenarios: set[str], ids: set[str]) -> Iterator[tuple[str, str]]:
+def _amiss(journal: Path, scenarios: set[str], known: Mapping[str, RunRecord | None]) -> Iterator[tuple[str, str]]:
     """What a journal says that the records do not. The records are the truth; a row is only told of."""
     try:
         with journal.open(encoding="utf-8-sig", newline="") as file:
@@ -120,7 +121,19 @@ def _amiss(journal: Path, scenarios: set[str], ids: set[str]) -> Iterator[tuple[
         if rows and "config" in rows[0]:
             yield str(journal), "has no column run_id any more; the numbers here come from the records"
         return
-    lost = [row["run_id"] for row in rows if row.get("config") in scenarios and row["run_id"] not in ids]
+    lost = [row["run_id"] for row in rows if row.get("config") in scenarios and row["run_id"] not in known]
     if lost:
         shown = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
         yield str(journal), f"{len(lost)} rows have no record (moved, removed, or a row was edited): {shown}"
+    for row in rows:
+        record = known.get(row["run_id"])
+        if record is not None and any(
+            row.get(f"train_{name}:best_test_res", "") != _told(stage.get("best_test_res"))
+            for name, stage in record.stages.items()
+        ):
+            yield str(journal), f"the test result of {row['run_id']} is not that of its record, which is shown"
+
+
+def _told(result: Any) -> str:
+    """As the journal has it."""
+    return json.dumps(result) if result else ""

@@ -20,6 +20,8 @@ Floats = NDArray[np.float64]
 
 # Fewer for more pairs than 2,000: the mean of many is sure enough, and the numbers drawn stay below 20 million.
 RESAMPLES, _LEAST, _DRAWN = 9_999, 1_000, 20_000_000
+# The ends of an interval need fewer than a small p does.
+INTERVAL_RESAMPLES = 2_000
 _SEED = 20_261_126
 # Up to here every assignment of signs is looked at; 2^13 of them.
 _EXACT_UP_TO = 13
@@ -96,7 +98,7 @@ def bootstrap_interval(differences: Floats, level: float = 0.95) -> tuple[float,
     n_seeds, n_users = differences.shape
     if n_users < 2:
         return None
-    count = resamples(n_users)
+    count = min(resamples(n_users), INTERVAL_RESAMPLES)
     by_seed = differences.astype(np.float32) @ _draws(n_users, count, 0).T
     means = by_seed[0] if n_seeds == 1 else np.einsum("rs,sr->r", _draws(n_seeds, count, 1), by_seed)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])

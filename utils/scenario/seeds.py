@@ -27,7 +27,7 @@ def parse_seeds(text: str) -> list[int]:
             raise ScenarioError([Problem(f"--seeds {text}", 0, 0, f"got '{part.strip()}'; {_ACCEPTED}")])
     if max(seeds) > _LARGEST:
         raise ScenarioError([Problem(f"--seeds {text}", 0, 0, f"got {max(seeds)}; accepted: at most {_LARGEST}")])
-    if twice := next((seed for seed in seeds if seeds.count(seed) > 1), None):
+    if (twice := next((seed for seed in seeds if seeds.count(seed) > 1), None)) is not None:
         raise ScenarioError([Problem(f"--seeds {text}", 0, 0, f"{twice} stands there twice")])
     return seeds
 

@@ -12,6 +12,7 @@ from utils.scenario.findings import Finding
 from utils.scenario.own_settings import find_own_misfits
 from utils.scenario.settings_schema import RANKING_METRICS, VALUE_METRICS
 from utils.threads import available_cores, default_threads
+from utils.trackers.base import check_installed
 
 Values = Mapping[str, Any]
 _METRICS = {metric.lower(): metric for metric in (*RANKING_METRICS, *VALUE_METRICS)}
@@ -28,6 +29,9 @@ def find_misfits(values: Values, given: Values) -> Iterator[Finding]:
     yield from _columns(values, given)
     yield from _machine(values, given)
     yield from _seeds(given)
+    for index, name in enumerate(given.get("trackers") or []):
+        if missing := check_installed(name):
+            yield Finding(("trackers", index), f"trackers: {missing}")
     if values.get("model") in known_models.models():
         yield from _model(str(values["model"]), values, given)
 

@@ -211,7 +211,7 @@ def test_a_loss_without_outputs_is_said_to_be_unused(workspace: Workspace) -> No
 
 def test_save_false_keeps_numbers_and_no_models(workspace: Workspace) -> None:
     run = workspace.run(TRAIN, "unsaved", save=False, epochs=1)
-    assert sorted(file.name for file in run.dir.iterdir()) == ["record.json", "resolved.yaml"]
+    assert sorted(file.name for file in run.dir.iterdir()) == ["per_user_0.parquet", "record.json", "resolved.yaml"]
     assert run.record.stages["0"]["bestmodel_file"] is None
     assert set(metrics(run.record)) == {"recall@5", "ndcg@5"}
 

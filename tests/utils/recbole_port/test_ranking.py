@@ -55,10 +55,10 @@ def test_metrics_are_recboles_in_blocks_of_any_size(
         monkeypatch.setattr(ranking, "BLOCK_BYTES", size)
         trainer._rows_at_once = None
         torch.manual_seed(0)
-        found[name] = training.test(trainer, data.full_train, data.test, False)
+        found[name], _ = training.test(trainer, data.full_train, data.test, False)
     monkeypatch.setattr(type(trainer), "_full_sort_batch_eval", Trainer._full_sort_batch_eval)
     torch.manual_seed(0)
-    found["RecBole"] = training.test(trainer, data.full_train, data.test, False)
+    found["RecBole"], _ = training.test(trainer, data.full_train, data.test, False)
     if model != "DiffRec":
         # Its noise is drawn once per block.
         assert found["one row"] == found["some rows"] == found["RecBole"]

@@ -111,7 +111,7 @@ def _train(
     )
     optimizers = [value.state_dict() for value in vars(trainer).values() if isinstance(value, torch.optim.Optimizer)]
     weights = {key: value.clone() for key, value in built.model.state_dict().items()}
-    tested = evaluate_test(trainer, built.train, built.test, False)
+    tested, _ = evaluate_test(trainer, built.train, built.test, False)
     # The test has loaded the best weights; what is compared are those at the end.
     built.model.load_state_dict(weights)
     left = (Path(trainer.saved_model_file).name, trainer.start_epoch, trainer.cur_step, trainer.train_loss_dict)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.utils.report.page_data import EVIL, comparison, example, gain, group, large, report, run
 from utils.report import page as module
@@ -243,7 +243,7 @@ def test_gains_are_drawn_in_the_colours_of_their_verdicts_and_follow_the_filter(
     assert _pixels(page, "#gains-plot", BETTER) > 100
     assert _pixels(page, "#gains-plot", WORSE) > 100
     page.fill("#words", "better")
-    page.wait_for_function("document.querySelectorAll('#gains-plot .errorbar').length === 1")
+    expect(page.locator("#gains-plot .errorbar")).to_have_count(1)
     assert _pixels(page, "#gains-plot", BETTER) > 100
     assert _pixels(page, "#gains-plot", WORSE) == 0
     page.fill("#words", "no such group")
@@ -333,9 +333,7 @@ def test_sections_without_data_say_so(show: Show) -> None:
         "notes": "There are no notes.",
     }.items():
         page.locator(f"#{section}").scroll_into_view_if_needed()
-        page.wait_for_function(
-            "([id, text]) => document.getElementById(id).innerText.includes(text)", arg=[section, sentence]
-        )
+        expect(page.locator(f"#{section}")).to_contain_text(sentence)
 
 
 def test_without_a_baseline_there_are_no_columns_of_gains(show: Show) -> None:
@@ -353,7 +351,7 @@ def test_texts_are_never_markup(show: Show) -> None:
     _visit_all(page)
     assert page.locator("b").count() == 0
     assert page.inner_text("h1") == EVIL
-    assert page.title() == f"{EVIL} · RecBridge report"
+    assert page.title() == f"{EVIL} · experiment report"
     assert EVIL in _cell(page, "05_lightgcn_once", "Variant")
     labels = page.locator("#gains-plot .ytick").all_text_contents()
     assert f"LightGCN · 05_lightgcn_once {EVIL} & $x_1$" in labels

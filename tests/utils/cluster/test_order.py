@@ -1,0 +1,66 @@
+"""Experiments wait for those that write their vector files, as if they were run one after the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.workspace import TRAIN, USERS, Workspace
+from utils.cluster.order import Order, files_of, written_by
+from utils.scenario import plan, source
+from utils.scenario.plan import Plan
+
+
+def _plan(tiny: Workspace, name: str, steps: list[Any], known: set[Path], **settings: Any) -> Plan:
+    path = tiny.write(steps, name, **settings)
+    return plan.build(source.read(path.relative_to(tiny.folder)), vector_files=known)
+
+
+def _reduce(file_out: str, **more: Any) -> dict[str, Any]:
+    return {"reduce_dim": {"file_in": "user.pt", "file_out": file_out, "dimension": 4, **more}}
+
+
+def _use(file: str) -> list[Any]:
+    return ["init_model", {"wrap_model": {"distil_loss": "rmse", "users_emb_file": file}}]
+
+
+def _waits(*plans: Plan) -> list[set[int]]:
+    order = Order()
+    return [order.add(each) for each in plans]
+
+
+def test_a_reader_waits_for_the_first_writer_of_a_file_that_is_not_there(tiny: Workspace) -> None:
+    tiny.save_vectors("user.pt", USERS)
+    known: set[Path] = set()
+    writer = _plan(tiny, "a", [_reduce("small.pt")], known)
+    again = _plan(tiny, "b", [_reduce("small.pt")], known)
+    reader = _plan(tiny, "c", _use("small.pt"), known)
+    # The second writer finds the file that the first has written, so the reader need not wait for both.
+    assert _waits(writer, again, reader) == [set(), {0}, {0}]
+
+
+def test_a_file_that_is_there_and_that_nobody_replaces_may_be_used_by_all_at_once(tiny: Workspace) -> None:
+    tiny.save_vectors("user.pt", USERS)
+    tiny.save_vectors("small.pt", USERS, width=4)
+    known: set[Path] = set()
+    plans = [_plan(tiny, "a", [_reduce("small.pt")], known), _plan(tiny, "b", _use("small.pt"), known)]
+    assert _waits(*plans) == [set(), set()]
+
+
+def test_users_of_a_file_that_somebody_replaces_go_in_order(tiny: Workspace) -> None:
+    tiny.save_vectors("user.pt", USERS)
+    tiny.save_vectors("small.pt", USERS, width=4)
+    known: set[Path] = set()
+    reader = _plan(tiny, "a", _use("small.pt"), known)
+    writer = _plan(tiny, "b", [_reduce("small.pt", overwrite=True)], known)
+    other = _plan(tiny, "c", TRAIN, known)
+    # Two readers at once, then the writer, then one after the other: who comes last waits for all, one by one.
+    assert _waits(reader, reader, other, writer, reader, reader) == [set(), set(), set(), {0, 1}, {3}, {4}]
+
+
+def test_random_vectors_are_written_by_every_run_that_asks_for_them(tiny: Workspace) -> None:
+    llm_config = {"preprocess_random": {"random": True, "random_users_emb_file": "r.pt"}}
+    one = _plan(tiny, "a", _use("r.pt"), set(), llm_config=llm_config, seed=1)
+    two = _plan(tiny, "b", _use("r.pt"), set(), llm_config=llm_config, seed=2)
+    assert tiny.vectors.relative_to(tiny.folder) / "r.pt" in written_by(one) & files_of(two)
+    assert _waits(one, two) == [set(), {0}]

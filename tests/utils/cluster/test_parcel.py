@@ -1,0 +1,44 @@
+"""What an experiment needs travels to its worker, what it leaves travels back, and nothing else is touched."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.workspace import TRAIN, Workspace
+from utils.cluster.parcel import cannot_travel, inputs, pack, unpack
+from utils.scenario import plan, source
+
+
+def test_a_parcel_is_unpacked_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "there" / "saved" / "r").mkdir(parents=True)
+    (tmp_path / "there" / "saved" / "r" / "record.json").write_bytes(b"{}\r\n")
+    parcel = pack(tmp_path / "there", [tmp_path / "there" / "saved" / "r" / "record.json"])
+    assert unpack(parcel, tmp_path / "here") == ["saved/r/record.json"]
+    assert (tmp_path / "here" / "saved" / "r" / "record.json").read_bytes() == b"{}\r\n"
+
+
+@pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "a/../../outside"])
+def test_a_parcel_that_leads_out_of_the_folder_is_refused(tmp_path: Path, name: str) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo(name), io.BytesIO())
+    with pytest.raises(ValueError, match="outside"):
+        unpack(buffer.getvalue(), tmp_path / "here")
+    assert not (tmp_path / "outside").exists()
+
+
+def test_the_dataset_and_its_vectors_travel(tiny: Workspace) -> None:
+    tiny.save_vectors("user.pt", ["u1"])
+    scenario = plan.build(source.read(tiny.write(TRAIN).relative_to(tiny.folder)))
+    names = [file.as_posix() for file in inputs(scenario)]
+    assert "datasets/tiny/tiny.inter" in names
+    assert names[-1] == "datasets/llm_embeddings/tiny/user.pt"
+
+
+def test_a_path_out_of_the_folder_cannot_travel(tiny: Workspace) -> None:
+    scenario = plan.build(source.read(tiny.write(TRAIN, data_path=str(tiny.folder / "datasets"))))
+    assert (cannot_travel(scenario) or "").startswith("data_path leads out of the folder you stand in")
