@@ -101,9 +101,9 @@ class _Folder:
             executor.submit(job)
             self._open += 1
             if executor.width == 1:
-                self._take(executor.next())
+                self._next(executor)
         while self._open:
-            self._take(executor.next())
+            self._next(executor)
 
     def search(self, plan: Plan, executor: Executor) -> None:
         from utils.search.sweep import Sweep
@@ -116,11 +116,7 @@ class _Folder:
                 self._open += 1
             if not self._open:
                 break
-            ended = executor.next()
-            self._take(ended)
-            sweep.tell(ended)
-            if ended.cancelled:
-                raise KeyboardInterrupt
+            sweep.tell(self._next(executor))
         self._console.line(sweep.finish())
         self.failed = self.failed or sweep.best is None
 
@@ -133,6 +129,14 @@ class _Folder:
             executor.cancel()
             for _ in range(executor.running):
                 self._take(executor.next(start_others=False))
+
+    def _next(self, executor: Executor) -> Ended:
+        """Wait for the next to end; KeyboardInterrupt where the user has cancelled it."""
+        ended = executor.next()
+        self._take(ended)
+        if ended.cancelled:
+            raise KeyboardInterrupt
+        return ended
 
     def _take(self, ended: Ended) -> None:
         from utils.jobs import folder_of
@@ -150,8 +154,6 @@ class _Folder:
             self._console.line(f"    {ended.message}")
         # A trial that was given up is no failure.
         self.failed = self.failed or ended.record is None or ended.record.status not in ("done", "pruned")
-        if ended.cancelled and not ended.lines:
-            raise KeyboardInterrupt
 
 
 def _where(record: RunRecord) -> object:

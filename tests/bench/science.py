@@ -95,7 +95,7 @@ def overhead() -> None:
     print(f"a process of its own: {times[0]:.2f} s for the first, {statistics.median(times[1:]):.3f} s for each other")
 
 
-def _nothing(job: object, folder: Path, at_once: int) -> object:
+def _nothing(job: object, folder: Path, at_once: int, pool: str) -> object:
     from utils.jobs import Ended
 
     return Ended(job)  # type: ignore[arg-type]

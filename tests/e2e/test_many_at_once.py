@@ -59,7 +59,7 @@ def _children(pid: int) -> Iterator[int]:
             yield from _children(int(folder.name))
 
 
-def _until(found: Callable[[], object], seconds: float = 300) -> object:
+def _until(found: Callable[[], object], seconds: float = 120) -> object:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if result := found():
@@ -169,3 +169,36 @@ def test_a_scheduler_that_is_not_there_is_said_at_once(tiny: Workspace) -> None:
     assert process.returncode == 1
     assert "no scheduler answers at tcp://127.0.0.1:1" in output
     assert not (tiny.folder / "saved").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="looks for processes in /proc")
+def test_a_folder_that_was_killed_as_a_whole_goes_on_with_resume(tiny: Workspace) -> None:
+    _folder(tiny, **SLOW)
+    process = _start(tiny, "--jobs", "2")
+    _until(lambda: _holders(tiny.folder / "saved"))
+    process.kill()
+    process.communicate()
+    # Its experiments end with it, and leave what they had come to.
+    _until(lambda: not _holders(tiny.folder / "saved"), 30)
+    resumed = _start(tiny, "--jobs", "2", "--resume")
+    output, _ = resumed.communicate(timeout=300)
+    assert resumed.returncode == 0, output
+    assert _once_each(tiny)
+    assert any(json.loads(file.read_text())["resumed"] for file in (tiny.folder / "saved").glob("*/record.json"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_cancelled_folder_leaves_a_record_of_each_run_that_was_begun(tiny: Workspace, how: signal.Signals) -> None:
+    _folder(tiny, **SLOW)
+    process = _start(tiny, "--jobs", "2")
+    _until(lambda: _holders(tiny.folder / "saved"))
+    process.send_signal(how)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, output
+    rows = tiny.journal("exps/journal.csv")
+    records = [json.loads(file.read_text()) for file in (tiny.folder / "saved").glob("*/record.json")]
+    assert sorted(row["run_id"] for row in rows) == sorted(record["run_id"] for record in records)
+    assert 1 <= len(rows) < 6
+    assert {row["status"] for row in rows} <= {"cancelled", "done"}
+    assert "cancelled" in output

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -39,29 +39,38 @@ class ProcessDied(RuntimeError):
 
 
 class _Running:
-    """The connections to the experiments that run in this process's children."""
+    """The connections to the experiments that run in this process's children, by the pool that had them run."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, str] = {}
+        self._cancelled: set[str] = set()
 
     @contextmanager
-    def entered(self, connection: Connection) -> Iterator[None]:
+    def entered(self, connection: Connection, pool: str) -> Iterator[None]:
         with self._lock:
-            self._connections.add(connection)
+            self._connections[connection] = pool
         try:
             yield
         finally:
             with self._lock:
-                self._connections.discard(connection)
+                del self._connections[connection]
 
-    def cancel(self) -> None:
+    def is_cancelled(self, pool: str) -> bool:
         with self._lock:
-            for connection in self._connections:
-                try:
+            return pool in self._cancelled
+
+    def cancel(self, pool: str) -> None:
+        """Have this pool's experiments end as by Ctrl-C; none of them starts any more."""
+        with self._lock:
+            # Workers that are threads of one process share this.
+            if pool in self._cancelled:
+                return
+            self._cancelled.add(pool)
+            for connection in [each for each, of in self._connections.items() if of == pool]:
+                # One that has just ended need not be told.
+                with suppress(OSError):
                     connection.send(CANCEL)
-                except OSError:
-                    continue
 
 
 RUNNING = _Running()
@@ -102,17 +111,20 @@ def _environment(**values: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def run_in_child(job: Job, folder: Path, most_threads: int, gpu: str | None = None) -> Ended:
+def run_in_child(job: Job, folder: Path, most_threads: int, pool: str = "", gpu: str | None = None) -> Ended:
     """Run a job in a new process that stands in `folder`; ProcessDied where it ends without a word.
 
-    most_threads: what the experiment may take, whatever its scenario says. gpu: the GPU that it may see.
+    pool: under which name it can be cancelled. most_threads: what the experiment may take, whatever its scenario says.
+    gpu: the GPU that it may see.
     """
+    if RUNNING.is_cancelled(pool):
+        return Ended(job, cancelled=True)
     ours, theirs = multiprocessing.Pipe()
     process = context().Process(target=_child, args=(theirs, job, folder, most_threads, gpu), daemon=False)
     process.start()
     theirs.close()
     try:
-        with RUNNING.entered(ours):
+        with RUNNING.entered(ours, pool):
             ended = ours.recv()
     except EOFError:
         process.join()
@@ -127,6 +139,9 @@ def run_in_child(job: Job, folder: Path, most_threads: int, gpu: str | None = No
 
 
 def _child(connection: Connection, job: Job, folder: Path, most_threads: int, gpu: str | None) -> None:
+    # A terminal's Ctrl-C reaches everyone; whoever started this says CANCEL, once, and a second interrupt would hit
+    # the run while it writes its record.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.chdir(folder)
     if gpu is not None:
@@ -149,7 +164,7 @@ def _obey(connection: Connection) -> None:
     try:
         while True:
             if connection.recv() == CANCEL:
-                _thread.interrupt_main()
+                _thread.interrupt_main(signal.SIGTERM)
     except (EOFError, OSError):
         # Its worker died: the run stays unfinished, for whoever takes it up again.
         os._exit(1)

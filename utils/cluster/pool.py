@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 import queue
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,6 +40,16 @@ class _Sent:
     excluded: set[str] = field(default_factory=set)
 
 
+class Call:
+    """A call that is made where it is unpickled."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self._function, self._arguments = function, arguments
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return self._function, self._arguments
+
+
 class Pool:
     """Runs jobs on the workers of a Dask cluster. One at a time ends; many run.
 
@@ -53,7 +65,7 @@ class Pool:
         self._run_here, self._order = run, Order()
         self._blocked_by: dict[int, list[int]] = {}
         self._client, self._console, self._at_once = client, console, at_once
-        self._folder = Path.cwd()
+        self._folder, self._name = Path.cwd(), uuid.uuid4().hex
         self._jobs: list[_Sent] = []
         self._ended: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
         self._refused: set[str] = set()
@@ -109,26 +121,26 @@ class Pool:
 
     def cancel(self) -> None:
         """Have all running experiments end as by Ctrl-C; their records say so."""
-        self._client.run(cancel_all, on_error="ignore")
+        self._client.run(cancel_all, self._name, on_error="ignore")
 
     def _start(self, index: int) -> None:
         sent = self._jobs[index]
-        key = f"experiment-{index}-{id(self)}-{len(sent.excluded)}"
+        key = f"experiment-{index}-{self._name}-{len(sent.excluded)}"
         if self._at_once is not None:
             future = self._client.submit(
-                self._run_here, sent.job, self._folder, self._at_once, key=key, retries=RETRIES, pure=False
+                self._run_here, sent.job, self._folder, self._at_once, self._name, key=key, retries=RETRIES, pure=False
             )
         else:
             files = self._inputs(sent.job)
             names = [file.as_posix() for file in files]
-            # The same content travels once, whoever asks for it.
-            contents = self._client.scatter([file.read_bytes() for file in files], hash=True) if files else []
+            contents = [file.read_bytes() for file in files]
+            call = Call(run_shipped, sent.job, self._version, self._name, names, *map(pickle.PickleBuffer, contents))
+            # The scheduler looks into what it is given, and may stand where there is no RecBridge: it sees bytes, and
+            # a function that it knows. The same content travels once, whoever asks for it.
             future = self._client.submit(
-                run_shipped,
-                sent.job,
-                self._version,
-                names,
-                *contents,
+                pickle.loads,
+                pickle.dumps(call, protocol=5, buffer_callback=lambda buffer: None),
+                buffers=self._client.scatter(contents, hash=True) if contents else [],
                 key=key,
                 retries=RETRIES,
                 pure=False,

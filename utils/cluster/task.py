@@ -22,12 +22,14 @@ class WrongVersion(RuntimeError):
     """This worker would compute something else."""
 
 
-def run_here(job: Job, folder: Path, at_once: int) -> Ended:
+def run_here(job: Job, folder: Path, at_once: int, pool: str) -> Ended:
     """On the machine, and in the folder, that the user stands in."""
-    return run_in_child(job, folder, max(available_cores() // at_once, 1))
+    return run_in_child(job, folder, max(available_cores() // at_once, 1), pool)
 
 
-def run_shipped(job: Job, here: Mapping[str, str], names: Sequence[str], *parcels: bytes) -> tuple[Ended, bytes]:
+def run_shipped(
+    job: Job, here: Mapping[str, str], pool: str, names: Sequence[str], *parcels: bytes
+) -> tuple[Ended, bytes]:
     """On a worker that shares no disk with the user; (how it ended, a tar of what it left).
 
     names, parcels: the files that the experiment needs. here: `version()` where the user is.
@@ -50,7 +52,7 @@ def run_shipped(job: Job, here: Mapping[str, str], names: Sequence[str], *parcel
     before = parcel.vector_states(folder, job.plan)
     job = replace(job, extras=replace(job.extras, journal=False))
     most = max(available_cores() // _workers_here(), 1)
-    ended = run_in_child(job, folder, most, os.environ.get(GPU_OF_WORKER))
+    ended = run_in_child(job, folder, most, pool, os.environ.get(GPU_OF_WORKER))
     left = parcel.results(folder, job.plan, ended.record.run_id, before) if ended.record else b""
     shutil.rmtree(folder, ignore_errors=True)
     return ended, left
@@ -60,6 +62,6 @@ def _workers_here() -> int:
     return int(os.environ.get("RECBRIDGE_WORKERS", "1"))
 
 
-def cancel_all() -> None:
-    """Have the experiments of this worker end as by Ctrl-C."""
-    RUNNING.cancel()
+def cancel_all(pool: str) -> None:
+    """Have the experiments that this pool runs here end as by Ctrl-C."""
+    RUNNING.cancel(pool)

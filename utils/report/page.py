@@ -13,6 +13,11 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 FOLDER = Path(__file__).with_suffix("")
+# In this order: what a file computes at once may use only what stands before it.
+SCRIPTS = [
+    "text.js", "table.js", "groups.js", "comparison.js", "details.js", "plots.js", "gains.js", "curves.js", "cost.js",
+    "notes.js", "start.js",
+]  # fmt: skip
 # About 9 characters a number, so curves take at most 11 MB of the page, however many and long the runs are.
 MOST_CURVE_NUMBERS = 1_200_000
 
@@ -23,8 +28,8 @@ def render(data: Mapping[str, Any]) -> str:
     return environment.get_template("page.html.j2").render(
         title=data["title"],
         made=data["made"],
-        style=_own_file("page.css"),
-        script=_own_file("page.js"),
+        style=Markup(_own_file("page.css")),
+        script=Markup(_script()),
         plotly=Markup(get_plotlyjs()),
         data=Markup(embeddable(_compact(data))),
     )
@@ -37,8 +42,13 @@ def embeddable(value: Any) -> str:
     return text.replace("<", "\\u003c").encode("utf-8", "replace").decode("utf-8")
 
 
-def _own_file(name: str) -> Markup:
-    return Markup((FOLDER / name).read_text("utf-8"))
+def _own_file(name: str) -> str:
+    return (FOLDER / name).read_text("utf-8")
+
+
+def _script() -> str:
+    """The scripts as one function, so that their names do not meet those of plotly.js or of element ids."""
+    return "\n".join(['"use strict";', "(() => {", *map(_own_file, SCRIPTS), "})();"])
 
 
 def _compact(data: Mapping[str, Any]) -> Any:

@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -28,7 +28,8 @@ SWITCHES = [
 ]  # fmt: skip
 SECTIONS = ["comparison", "gains", "curves", "cost", "failures", "notes"]
 BETTER, WORSE, LINE_0, LINE_1 = (0x17, 0x71, 0x3F), (0xB2, 0x3A, 0x12), (0x00, 0x68, 0xA8), (0xC8, 0x52, 0x00)
-Show = Callable[..., Page]
+Opened = Callable[..., Page]
+Show = Callable[[dict[str, Any]], Page]
 
 
 @pytest.fixture(scope="module")
@@ -44,28 +45,68 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture
-def show(browser: Browser, tmp_path: Path) -> Iterator[Show]:
-    """Opens the page of some data. No page may complain on the console or ask for anything but its own file."""
-    contexts, complaints, requests = [], [], []
+@pytest.fixture(scope="module")
+def window(browser: Browser) -> Page:
+    """The one page of all tests: it opens the same address again far sooner than a new page or another address."""
+    return browser.new_context(offline=True).new_page()
 
-    def opened(data: dict[str, Any], width: int = 1280, **options: Any) -> Page:
-        path = tmp_path / "page.html"
-        path.write_text(render(data), "utf-8")
-        context = browser.new_context(offline=True, viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(path.as_uri())
-        return page
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("report") / "page.html"
+
+
+@pytest.fixture(scope="module")
+def example_html() -> str:
+    return render(example())
+
+
+@pytest.fixture
+def opened(window: Page, address: Path) -> Iterator[Opened]:
+    """Opens a page afresh. No page may complain on the console or ask for anything but its own file."""
+    complaints: list[str] = []
+    requests: list[str] = []
+    listeners: dict[str, Callable[[Any], None]] = {
+        "console": lambda message: complaints.append(message.text),
+        "pageerror": lambda error: complaints.append(str(error)),
+        "request": lambda request: requests.append(request.url),
+    }
+    for event, listener in listeners.items():
+        window.on(event, listener)
+
+    def opened(html: str, width: int = 1280, scheme: Literal["light", "dark"] = "light") -> Page:
+        address.write_text(html, "utf-8")
+        window.set_viewport_size({"width": width, "height": 900})
+        window.emulate_media(color_scheme=scheme)
+        window.goto(address.as_uri())
+        return window
 
     yield opened
-    for context in contexts:
-        context.close()
+    for event, listener in listeners.items():
+        window.remove_listener(event, listener)
     assert complaints == []
     assert {url.partition(":")[0] for url in requests} == {"file"}
+
+
+@pytest.fixture
+def show(opened: Opened) -> Show:
+    """Opens the page of some data."""
+    return lambda data: opened(render(data))
+
+
+@pytest.fixture
+def page(opened: Opened, example_html: str) -> Page:
+    """The page of the example."""
+    return opened(example_html)
+
+
+@pytest.fixture
+def telephone(opened: Opened, example_html: str) -> Page:
+    """The page of the example on a telephone, with one row open and every plot drawn."""
+    page = opened(example_html, width=360)
+    page.locator(".expand").nth(1).click()
+    _visit_all(page)
+    return page
 
 
 def _variants(page: Page) -> list[str]:
@@ -143,10 +184,9 @@ def test_the_keyboard_sorts(show: Show, key: str) -> None:
     assert (_variants(page), _sorted_as(page, "Variant")) == (["minus", "nine", "plain", "ten"], "ascending")
 
 
-def test_verdicts_sort_from_better_to_not_judged(show: Show) -> None:
-    page = show(example())
+def test_verdicts_sort_from_better_to_not_judged(page: Page) -> None:
     _head(page, "Verdict").click()
-    words = page.locator("td.judged .verdict").all_inner_texts()
+    words = page.locator("#comparison-table .verdict").all_inner_texts()
     judged = ["▲better", "●no difference shown", "▼worse", "≠unfair", "○not tested"]
     assert words == [*judged, "◆baseline", "◆baseline"]
 
@@ -159,8 +199,7 @@ def test_a_comparison_in_which_nothing_was_measured_is_a_row_of_dashes(show: Sho
     assert _cell(page, "other", "Variant") == "other\nagainst plain\nml-1m"
 
 
-def test_all_words_of_the_filter_must_match(show: Show) -> None:
-    page = show(example())
+def test_all_words_of_the_filter_must_match(page: Page) -> None:
     assert page.inner_text("#shown") == "8 of 8 shown"
     page.fill("#words", "PROFILES rmse")
     assert _variants(page) == ["02_neumf_profiles", "02_neumf_profiles"]
@@ -174,8 +213,7 @@ def test_all_words_of_the_filter_must_match(show: Show) -> None:
     assert page.get_by_label("Filter", exact=True).is_visible()
 
 
-def test_the_metric_chooses_the_gain_that_is_shown(show: Show) -> None:
-    page = show(example())
+def test_the_metric_chooses_the_gain_that_is_shown(page: Page) -> None:
     gain_of = ("02_neumf_profiles (rmse)", "Gain")
     assert _cell(page, *gain_of) == "+0.0051 (+10.2%)\n[+0.0031, +0.0071]"
     assert _cell(page, "02_neumf_profiles (rmse)", "Verdict") == "▲better"
@@ -186,16 +224,14 @@ def test_the_metric_chooses_the_gain_that_is_shown(show: Show) -> None:
     assert _cell(page, "03_neumf_long", "Gain") == "–"
 
 
-def test_each_column_has_its_own_number(show: Show) -> None:
-    page = show(example())
+def test_each_column_has_its_own_number(page: Page) -> None:
     # p = 0.2: the t-test over seeds has 0.2, that over users 0.2 / 2, Holm 4 * 0.2 and BH 2 * 0.2.
     heads = ["Seeds", "ndcg@10", "recall@10", "Effect size", "p over seeds", "p over users", "Holm", "BH"]
     expected = ["3", "0.0521 ± 0.0010", "0.1042 ± 0.0010", "+0.00", "0.200", "0.100", "0.800", "0.400"]
     assert [_cell(page, "shuffled", head) for head in heads] == expected
 
 
-def test_unfair_pairs_single_seeds_and_controls_are_marked_and_explained(show: Show) -> None:
-    page = show(example())
+def test_unfair_pairs_single_seeds_and_controls_are_marked_and_explained(page: Page) -> None:
     assert _cell(page, "03_neumf_long", "Verdict") == "≠unfair\nepochs 8 against 20 and 1 more"
     assert _cell(page, "05_lightgcn_once", "Verdict") == "○not tested\nno test is possible with one seed"
     assert _cell(page, "07_sasrec", "Verdict") == "–\nno other run of SASRec"
@@ -205,8 +241,7 @@ def test_unfair_pairs_single_seeds_and_controls_are_marked_and_explained(show: S
     assert reasons == ["epochs 8 against 20", "learning_rate 0.001 against 0.002"]
 
 
-def test_details_open_and_close_by_the_keyboard(show: Show) -> None:
-    page = show(example())
+def test_details_open_and_close_by_the_keyboard(page: Page) -> None:
     assert page.locator(".detail").count() == 0
     button = page.get_by_role("button", name="Details of NeuMF · 02_neumf_profiles (rmse)")
     button.focus()
@@ -224,8 +259,7 @@ def test_details_open_and_close_by_the_keyboard(show: Show) -> None:
     assert not page.locator(".detail").is_visible()
 
 
-def test_open_details_stay_with_their_row(show: Show) -> None:
-    page = show(example())
+def test_open_details_stay_with_their_row(page: Page) -> None:
     page.get_by_role("button", name="Details of SASRec").click()
     _head(page, "Variant").click()
     _head(page, "Variant").click()
@@ -238,8 +272,7 @@ def test_open_details_stay_with_their_row(show: Show) -> None:
     assert page.locator(".detail").is_visible()
 
 
-def test_gains_are_drawn_in_the_colours_of_their_verdicts_and_follow_the_filter(show: Show) -> None:
-    page = show(example())
+def test_gains_are_drawn_in_the_colours_of_their_verdicts_and_follow_the_filter(page: Page) -> None:
     assert _pixels(page, "#gains-plot", BETTER) > 100
     assert _pixels(page, "#gains-plot", WORSE) > 100
     page.fill("#words", "better")
@@ -258,8 +291,7 @@ def test_sixty_gains_are_drawn_at_most(show: Show) -> None:
     assert "The first 60 of 99 compared groups" in page.inner_text("#gains-about")
 
 
-def test_curves_are_drawn_for_the_ticked_groups(show: Show) -> None:
-    page = show(example())
+def test_curves_are_drawn_for_the_ticked_groups(page: Page) -> None:
     assert _pixels(page, "#valid-plot", LINE_1) > 50
     # Three groups with three seeds each; the plain one has no transfer loss.
     assert page.locator("#valid-plot .js-line").count() == 3 * 3
@@ -274,14 +306,12 @@ def test_curves_are_drawn_for_the_ticked_groups(show: Show) -> None:
     assert page.inner_text("#chosen") == "1 of 10 ticked"
 
 
-def test_a_failed_run_has_its_curve_as_well(show: Show) -> None:
-    page = show(example())
+def test_a_failed_run_has_its_curve_as_well(page: Page) -> None:
     page.fill("#choice-words", "failed")
     assert page.locator("#choice-list label:visible").all_inner_texts() == ["NeuMF-Oct-02-2026_22-12-30-g1s9 (failed)"]
 
 
-def test_details_lead_to_the_curves_of_their_group(show: Show) -> None:
-    page = show(example())
+def test_details_lead_to_the_curves_of_their_group(page: Page) -> None:
     page.get_by_role("button", name="Details of LightGCN · 04_lightgcn_plain").click()
     page.get_by_role("button", name="Draw its curves").click()
     assert page.locator("#legend li").all_inner_texts() == ["LightGCN · 04_lightgcn_plain (plain)"]
@@ -301,8 +331,7 @@ def test_stages_and_validation_metrics_are_chosen(show: Show) -> None:
     _drawn(page, "#valid-plot")
 
 
-def test_failures_problems_notes_and_environments_are_told(show: Show) -> None:
-    page = show(example())
+def test_failures_problems_notes_and_environments_are_told(page: Page) -> None:
     # 7 groups of three seeds and one of one seed, and the two that did not end.
     assert page.inner_text("#failures-about") == f"1 failed, 1 cancelled of {7 * 3 + 1 + 2} runs."
     assert f"experiments/quick/08.yaml:5:17: {EVIL}: loss is not finite" in page.inner_text("#failures-table")
@@ -313,8 +342,7 @@ def test_failures_problems_notes_and_environments_are_told(show: Show) -> None:
     assert "packages torch" in page.inner_text("#environments dl")
 
 
-def test_cost_names_what_was_not_measured(show: Show) -> None:
-    page = show(example())
+def test_cost_names_what_was_not_measured(page: Page) -> None:
     assert "Not measured: energy." in page.inner_text("#cost-about")
     assert page.locator("#cost-table tbody tr").first.inner_text().split() == [
         "NeuMF", "01_neumf_plain", "(plain)", "3", "12.3", "11.8", "512",
@@ -357,27 +385,23 @@ def test_texts_are_never_markup(show: Show) -> None:
     assert f"LightGCN · 05_lightgcn_once {EVIL} & $x_1$" in labels
 
 
-def test_a_telephone_does_not_scroll_sideways(show: Show) -> None:
-    page = show(example(), width=360)
-    page.locator(".expand").nth(1).click()
-    _visit_all(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    assert page.evaluate("document.querySelector('.detail').getBoundingClientRect().width") <= 360
+def test_a_telephone_does_not_scroll_sideways(telephone: Page) -> None:
+    assert telephone.evaluate("document.documentElement.scrollWidth") <= 360
+    assert telephone.evaluate("document.querySelector('.detail').getBoundingClientRect().width") <= 360
 
 
-def test_no_text_is_smaller_than_14_pixels(show: Show) -> None:
-    page = show(example(), width=360)
-    page.locator(".expand").nth(1).click()
-    _visit_all(page)
+def test_no_text_is_smaller_than_14_pixels(telephone: Page) -> None:
     smallest = """Math.min(...[...document.querySelectorAll("body *")]
         .filter((element) => element.checkVisibility() && element.textContent.trim())
         .map((element) => parseFloat(getComputedStyle(element).fontSize)))"""
-    assert page.evaluate(smallest) >= 14
+    assert telephone.evaluate(smallest) >= 14
 
 
 @pytest.mark.parametrize(("scheme", "light_text"), [("light", False), ("dark", True)])
-def test_page_and_plots_follow_the_colour_scheme(show: Show, scheme: str, light_text: bool) -> None:
-    page = show(example(), color_scheme=scheme)
+def test_page_and_plots_follow_the_colour_scheme(
+    opened: Opened, example_html: str, scheme: str, light_text: bool
+) -> None:
+    page = opened(example_html, scheme=scheme)
     _drawn(page, "#gains-plot")
     ink = page.evaluate("getComputedStyle(document.querySelector('#gains-plot .xtick text')).fill")
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -385,16 +409,13 @@ def test_page_and_plots_follow_the_colour_scheme(show: Show, scheme: str, light_
     assert (brightness[0] > 128, brightness[1] > 128) == (light_text, not light_text)
 
 
-def test_the_skip_link_is_first_and_headings_do_not_skip_a_level(show: Show) -> None:
-    page = show(example())
+def test_the_skip_link_is_first_and_headings_do_not_skip_a_level(page: Page) -> None:
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
     page.locator(".expand").nth(1).click()
-    page.keyboard.press("Control+Home")
     levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map((head) => Number(head.tagName[1]))")
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
-    fresh = show(example())
-    fresh.keyboard.press("Tab")
-    assert fresh.evaluate("document.activeElement.textContent") == "Skip to the content"
 
 
 def test_two_thousand_groups_open_and_sort(show: Show) -> None:
