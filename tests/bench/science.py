@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 
 ROOT = Path(__file__).parents[2]
-N_QUICK, N_RECORDS, REPEATS = 8, 2_000, 3
+N_QUICK, N_RECORDS, REPEATS = 8, 2_000, 2
 QUICK = {
     "model": "NeuMF",
     "dataset": "ml-100k",
