@@ -15,6 +15,14 @@ T = TypeVar("T")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # A bar that is gone before it can be read is noise.
 _BAR_DELAY_S = 1.0
+# Whether bars are drawn at all: those of several experiments at once would draw over each other.
+_bars = True
+
+
+def without_bars() -> None:
+    """Draw no bars from here on."""
+    global _bars
+    _bars = False
 
 
 def plain(text: str) -> str:
@@ -44,7 +52,8 @@ def _bar_options() -> dict[str, Any]:
     # Asked here, because a terminal that does not tell its size hides tqdm's own bars.
     size = shutil.get_terminal_size()
     shape = {"ncols": size.columns, "nrows": size.lines}
-    return {"leave": False, "disable": None, "delay": _BAR_DELAY_S, "file": sys.stderr, **shape}
+    # None is tqdm's word for "only on a terminal".
+    return {"leave": False, "disable": None if _bars else True, "delay": _BAR_DELAY_S, "file": sys.stderr, **shape}
 
 
 def table(header: list[str], rows: list[list[str]]) -> Iterator[str]:

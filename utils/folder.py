@@ -89,6 +89,8 @@ class _Folder:
         from utils.jobs import Job
         from utils.runner import done_before
 
+        if executor.width > 1:
+            self._console.line(f"{len(plans)} experiments, {executor.width} at once")
         several = len({str(plan.path) for plan in plans}) < len(plans)
         for number, plan in enumerate(plans, start=1):
             seed = f", seed {plan.settings['seed']}" if several and "seed" in plan.settings else ""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from utils import threads
-from utils.console import Console, plain
+from utils.console import Console, plain, without_bars
 from utils.jobs import Ended, Job, run_job
 
 CANCEL = "cancel"
@@ -147,6 +147,7 @@ def _child(connection: Connection, job: Job, folder: Path, most_threads: int, gp
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     threads.limit(most_threads)
+    without_bars()
     threading.Thread(target=_obey, args=(connection,), daemon=True).start()
     console = _Kept()
     try:

@@ -33,7 +33,7 @@ def check_together(plans: Sequence[Plan], how: HowToRun) -> None:
         if plan.settings.get("search"):
             from utils.search.check import check_search
 
-            found = list(check_search(plan))
+            found = list(check_search(plan)) + _several_seeds(plan, plans)
             problems += found
             if found:
                 continue
@@ -76,6 +76,13 @@ def _baseline(plan: Plan, by_path: Mapping[Path, Plan]) -> Iterator[Problem]:
             "unequal_trials: True, and then their comparison is marked as unfair"
         )
         yield plan.source.problem(("search",), message, at_key=True)
+
+
+def _several_seeds(plan: Plan, plans: Sequence[Plan]) -> list[Problem]:
+    if sum(other.path == plan.path for other in plans) < 2:
+        return []
+    message = "search: it is made with one seed; run what it finds with several (best/, --seeds)"
+    return [plan.source.problem(("search",), message, at_key=True)]
 
 
 def _cannot_travel(plan: Plan) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from tests.workspace import TRAIN, USERS, Workspace
 from utils.folder import How
 from utils.scenario import plan, source
 from utils.scenario.errors import ScenarioError
+from utils.scenario.seeds import for_each_seed
 from utils.scenario.together import check_together
 
 
@@ -92,3 +93,10 @@ def test_trials_on_other_machines_cannot_be_given_up_early(tiny: Workspace) -> N
     path = tiny.write(TRAIN, search={"space": {"embedding_size": [8, 16]}, "prune": True})
     with pytest.raises(ScenarioError, match=r"search\.prune: trials on other machines"):
         check_together([plan.build(source.read(path.relative_to(tiny.folder)))], How(scheduler="tcp://x:1"))
+
+
+def test_a_search_is_made_with_one_seed(tiny: Workspace) -> None:
+    path = tiny.write(TRAIN, search={"space": {"embedding_size": [8, 16]}})
+    scenario = plan.build(source.read(path.relative_to(tiny.folder)))
+    with pytest.raises(ScenarioError, match="it is made with one seed; run what it finds with several"):
+        check_together(for_each_seed([scenario], [1, 2]), How())
