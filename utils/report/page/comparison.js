@@ -4,7 +4,7 @@
 const SHOWN = "t";
 // Of more test metrics than three, those beyond the first two and the compared one are shown on demand.
 const FIRST_METRICS = 2;
-const allMetrics = () => data.metrics.length <= FIRST_METRICS + 1 || $("all-metrics").checked;
+const fewMetrics = data.metrics.length <= FIRST_METRICS + 1;
 
 let table = null;
 let costTable = null;
@@ -86,7 +86,7 @@ function drawComparison() {
   say($("comparison-about"), about.join(" "));
   $("filter").hidden = !groups.length;
   $("metric-label").hidden = !compared.length;
-  $("all-metrics-label").hidden = allMetrics();
+  $("all-metrics-label").hidden = fewMetrics;
   say($("all-metrics-text"), `All ${data.metrics.length} test metrics`);
   $("model").append(h("option", { value: "" }, "All models"), ...unique(groups.map((group) => group.model)).map((name) => h("option", { value: name }, name)));
   $("metric").append(...comparedMetrics.map((name) => h("option", { value: name, selected: name === state.metric }, name)));
@@ -108,7 +108,7 @@ function drawComparison() {
 function update() {
   const shown = groups.filter(passes);
   const visible = new Set(shown);
-  const levels = new Set(allMetrics() ? data.metrics : [...data.metrics.slice(0, FIRST_METRICS), state.metric]);
+  const levels = new Set(fewMetrics || $("all-metrics").checked ? data.metrics : [...data.metrics.slice(0, FIRST_METRICS), state.metric]);
   table?.show((group) => visible.has(group));
   table?.hideColumns(({ level }) => level && !levels.has(level));
   costTable?.show((group) => visible.has(group));
