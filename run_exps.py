@@ -88,21 +88,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.listing:
         if options.paths:
             parser.error("--list takes no scenario")
+        _only_with(parser, options, "listing", "overrides")
         return cli.show_listing(options.listing, options.overrides)
     if options.worker or options.one_worker:
+        _only_with(parser, options, "worker", "one_worker", "jobs")
         return cli.serve(options.worker, options.one_worker, options.jobs)
     if options.query is not None:
+        _only_with(parser, options, "query", "paths")
         return cli.query(options.query, options.paths)
     if options.rerun:
+        _only_with(parser, options, "rerun")
         return cli.rerun(options.rerun)
     if not options.paths:
         parser.error("give a scenario or a folder, or --list")
     if options.report:
+        _only_with(parser, options, "report", "paths", "baseline", "out")
         return cli.report(options.paths, options.baseline, options.out)
+    running = ("resume", "jobs", "scheduler", "baseline", "seeds")
+    _only_with(parser, options, "check", "info", "paths", "start_with", "overrides", *(() if options.info else running))
     how = cli.How(options.resume, options.jobs, options.scheduler, options.baseline)
     return cli.run(
         options.paths, options.start_with, options.overrides, options.check, options.info, options.seeds, how
     )
+
+
+def _only_with(parser: argparse.ArgumentParser, options: argparse.Namespace, *read: str) -> None:
+    """Refuse flags that the chosen mode would ignore."""
+    flags = {action.dest: action.option_strings[:1] or ["PATH"] for action in parser._actions if action.dest != "help"}
+    ignored = [
+        flags[name][0]
+        for name, value in vars(options).items()
+        if name not in read and value != parser.get_default(name) and value not in ([], None)
+    ]
+    if ignored:
+        mode = next((flags[name][0] for name in read if getattr(options, name, None) and name in _MODES), "this")
+        parser.error(f"{', '.join(ignored)} would be ignored with {mode}")
+
+
+_MODES = ("listing", "worker", "query", "rerun", "report", "check", "info")
 
 
 def _positive(text: str) -> int:

@@ -194,3 +194,48 @@ def test_the_settings_of_one_model_can_be_listed(run):
 def test_a_listing_ignores_no_option(run, option, problem):
     code, shown = run("--list", "settings", "--set", option)
     assert (code, shown.splitlines()[0]) == (2, problem)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["--rerun", "x", "--set", "epochs=5"], "--set would be ignored with --rerun"),
+        (["--report", "x", "--jobs", "2"], "--jobs would be ignored with --report"),
+        (["--query", "a=1", "--seeds", "1"], "--seeds would be ignored with --query"),
+        (["x.yaml", "--out", "y"], "--out would be ignored with this"),
+        (["x.yaml", "--info", "--seeds", "1,2"], "--seeds would be ignored with --info"),
+        (["x.yaml", "--jobs", "0"], "got 0; accepted: a whole number greater than 0"),
+        (["x.yaml", "--jobs", "2", "--scheduler", "tcp://x:1"], "not allowed with argument --jobs"),
+    ],
+)
+def test_a_flag_that_would_be_ignored_is_refused(arguments, what, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        run_exps.main(arguments)
+    assert exit_.value.code == 2
+    assert what in capsys.readouterr().err
+
+
+def test_seeds_are_checked_before_anything_runs(run, folder):
+    code, shown = run("experiments/01.yaml", "--seeds", "1,1")
+    assert code == 2
+    assert "--seeds 1,1: 1 stands there twice" in shown
+    code, shown = run("experiments/01.yaml", "--seeds", "1..3", "--check")
+    assert (code, shown) == (0, "1 scenario checked, 3 runs, no problem\n")
+
+
+def test_a_baseline_that_is_not_in_the_folder_stops_everything(run, folder):
+    code, shown = run("experiments/01.yaml", "--baseline", "02_x")
+    assert code == 2
+    assert "there is no scenario '02_x' in the folder" in shown
+
+
+def test_a_report_of_nothing_says_so(run, folder):
+    code, shown = run("--report", "experiments/01.yaml")
+    assert code == 2
+    assert "no run of it was found; run it first" in shown
+
+
+def test_a_query_without_runs_says_where_it_looked(run):
+    code, shown = run("--query", "model=NeuMF")
+    assert code == 2
+    assert "saved: no such folder" in shown

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import Timeout
 
 from utils.console import Console
 from utils.folder import How, run_folder
@@ -178,12 +179,16 @@ def query(text: str, paths: Sequence[str]) -> int:
         except QueryError as error:
             console.line(str(error))
             return INVALID
+        except (OSError, Timeout) as error:
+            console.line(f"{saved}: {error}")
+            return FAILED
     return DONE
 
 
 def rerun(name: str) -> int:
     """Repeat a run and say whether the numbers agree; returns the exit code."""
     from utils.rerun import CannotRepeat, repeat
+    from utils.runner import CannotRecord
 
     console = Console()
     try:
@@ -191,6 +196,9 @@ def rerun(name: str) -> int:
     except CannotRepeat as error:
         console.line(str(error))
         return INVALID
+    except (CannotRecord, KeyboardInterrupt) as error:
+        console.line(str(error) or "cancelled")
+        return FAILED
 
 
 def serve(address: str | None, one_address: str | None, jobs: int) -> int:

@@ -124,13 +124,9 @@ class _Folder:
 
     def cancel(self, executor: Executor) -> None:
         """Ctrl-C: let the running ones write their records; no other starts."""
-        from utils.cluster.pool import Pool
-
         self.failed = True
-        if isinstance(executor, Pool):
-            executor.cancel()
-            for _ in range(executor.running):
-                self._take(executor.next(start_others=False))
+        for ended in executor.cancel():
+            self._take(ended)
 
     def _next(self, executor: Executor) -> Ended:
         """Wait for the next to end; KeyboardInterrupt where the user has cancelled it."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import time
+import uuid
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -23,13 +23,16 @@ _LET_GO_S, _ASK_AGAIN_S = 20.0, 0.2
 
 @dataclass(frozen=True)
 class Job:
-    """An experiment to run. resume: go on with its newest run, or report that one where it is done."""
+    """An experiment to run. resume: go on with its newest run, or report that one where it is done.
+
+    name: tells it from all others, of the same scenario too.
+    """
 
     label: str
     plan: Plan
     resume: bool = False
     extras: Extras = ALONE
-    since: str = field(default_factory=lambda: datetime.datetime.now().isoformat(timespec="seconds"))
+    name: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,9 @@ class Executor(Protocol):
     def next(self) -> Ended:
         """Wait until the next of the submitted jobs has ended."""
 
+    def cancel(self) -> Iterator[Ended]:
+        """Have those that run end as by Ctrl-C, and wait for them; no other starts."""
+
 
 class OneByOne:
     """Runs jobs in this process, in order; the user sees every line as it comes."""
@@ -72,17 +78,22 @@ class OneByOne:
         self._console.line(job.label)
         return run_job(job, self._console, retried=False)
 
+    def cancel(self) -> Iterator[Ended]:
+        """What ran here has ended already."""
+        self._waiting.clear()
+        return iter(())
+
 
 def run_job(job: Job, console: Console, retried: bool = True) -> Ended:
     """Run one job in this process.
 
     retried: a process before this one may have begun this very job and died; its run goes on.
     """
-    plan, extras = job.plan, job.extras
+    extras = replace(job.extras, job=job.name)
 
     def attempt() -> RunRecord:
-        since = job.since if retried and not job.resume else None
-        return run_plan(plan, console, resume=job.resume or retried, extras=extras, since=since)
+        only = None if job.resume else job.name
+        return run_plan(job.plan, console, resume=job.resume or retried, extras=extras, job=only)
 
     try:
         return Ended(job, _once_let_go(attempt) if retried else attempt())

@@ -67,38 +67,32 @@ class Extras:
     search: what the record says of a trial. rerun_of: the id of the run that this one repeats.
     on_epoch: is told stage and facts of each epoch; it may raise Pruned.
     journal: whether this process keeps the journal; a worker without a shared disk does not.
+    job: by which a second attempt knows the run of the first.
     """
 
     search: dict[str, Any] | None = None
     rerun_of: str | None = None
     on_epoch: Callable[[str, Mapping[str, Any]], None] | None = None
     journal: bool = True
+    job: str | None = None
 
 
 ALONE = Extras()
 
 
 def run_plan(
-    plan: Plan, console: Console, resume: bool = False, extras: Extras = ALONE, since: str | None = None
+    plan: Plan, console: Console, resume: bool = False, extras: Extras = ALONE, job: str | None = None
 ) -> RunRecord:
     """Run one scenario; its record says how it ended. Cancelled, which carries the record, when the user stops it.
 
     resume: go on with the newest run of this very scenario; one that is done is only reported. StillRunning where
         another process is at work on it.
-    since: when resuming, look only at runs that were started then or later.
+    job: when resuming, look only at the run that was begun for this job.
     """
     now = datetime.datetime.now()
     settings = copy.deepcopy(plan.settings)
-    record = RunRecord(
-        "",
-        str(plan.path),
-        {**settings, "seed": effective(settings)["seed"]},
-        started=now.isoformat(timespec="seconds"),
-        variant=variant_of(plan),
-        search=extras.search,
-        rerun_of=extras.rerun_of,
-    )
-    found = earlier_run(plan, since) if resume else None
+    record = _new_record(plan, extras, now)
+    found = earlier_run(plan, job) if resume else None
     run_dir = found[1] if found else _open_run(plan, record, now)
     with earlier_runs.held(run_dir):
         # It may have been ended since it was found.
@@ -115,7 +109,7 @@ def run_plan(
                 _run_in(plan, ctx, extras)
         finally:
             unfinished = run_dir / earlier_runs.UNFINISHED_DIR
-            if record.status == "done" or not any(unfinished.glob("*.pth")):
+            if record.status in ("done", "pruned") or not any(unfinished.glob("*.pth")):
                 shutil.rmtree(unfinished, ignore_errors=True)
     return record
 
@@ -141,9 +135,36 @@ def done_before(plan: Plan) -> RunRecord | None:
     return found[0] if found[0].status == "done" else None
 
 
-def earlier_run(plan: Plan, since: str | None = None) -> tuple[RunRecord, Path] | None:
-    found = earlier_runs.newest(saved_dir(plan.settings), str(plan.settings["model"]), plan.path, _resolved(plan))
-    return found if found is None or since is None or found[0].started >= since else None
+def _new_record(plan: Plan, extras: Extras, now: datetime.datetime) -> RunRecord:
+    return RunRecord(
+        "",
+        str(plan.path),
+        {**copy.deepcopy(plan.settings), "seed": effective(plan.settings)["seed"]},
+        started=now.isoformat(timespec="seconds"),
+        variant=variant_of(plan),
+        search=extras.search,
+        rerun_of=extras.rerun_of,
+        job=extras.job,
+    )
+
+
+def earlier_run(plan: Plan, job: str | None = None) -> tuple[RunRecord, Path] | None:
+    """The newest run of this very scenario, begun for this job where one is given, and its folder."""
+    model = str(plan.settings["model"])
+    return earlier_runs.newest(saved_dir(plan.settings), model, plan.path, _resolved(plan), job)
+
+
+def record_failure(plan: Plan, extras: Extras, message: str, console: Console) -> RunRecord:
+    """Leave a record and a row of a run whose process died without a word: of the one that it began, if it did."""
+    found = earlier_run(plan, extras.job)
+    now = datetime.datetime.now()
+    record = found[0] if found else _new_record(plan, extras, now)
+    run_dir = found[1] if found else _open_run(plan, record, now)
+    record.status, record.error, record.ended = "failed", {"message": message}, now.isoformat(timespec="seconds")
+    with _told(console, "the record could not be written"):
+        record.write(run_dir)
+        keep_row(plan, record)
+    return record
 
 
 def _go_on(record: RunRecord, before: RunRecord, run_dir: Path) -> None:
@@ -152,6 +173,7 @@ def _go_on(record: RunRecord, before: RunRecord, run_dir: Path) -> None:
         "at": record.started,
         "status_before": before.status,
         "seconds_before": earlier_runs.seconds_so_far(before, run_dir),
+        "cost_before": before.cost,
     }
     record.run_id, record.started, record.environment = before.run_id, before.started, before.environment
     record.resumed = [*before.resumed, entry]

@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,9 @@ class _Running:
     def entered(self, connection: Connection, pool: str) -> Iterator[None]:
         with self._lock:
             self._connections[connection] = pool
+            if pool in self._cancelled:
+                # Said while its process was starting.
+                connection.send(CANCEL)
         try:
             yield
         finally:
@@ -139,10 +143,12 @@ def run_in_child(job: Job, folder: Path, most_threads: int, pool: str = "", gpu:
 
 
 def _child(connection: Connection, job: Job, folder: Path, most_threads: int, gpu: str | None) -> None:
-    # A terminal's Ctrl-C reaches everyone; whoever started this says CANCEL, once, and a second interrupt would hit
-    # the run while it writes its record.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A terminal's Ctrl-C reaches a whole group. Whoever started this says CANCEL, once; a second interrupt would hit
+    # the run while it writes its record. A SIGTERM from elsewhere kills it, and it is tried again.
+    if hasattr(os, "setsid"):
+        os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.chdir(folder)
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
@@ -150,6 +156,9 @@ def _child(connection: Connection, job: Job, folder: Path, most_threads: int, gp
     without_bars()
     threading.Thread(target=_obey, args=(connection,), daemon=True).start()
     console = _Kept()
+    if gpu is not None and "gpu_id" in job.plan.settings:
+        console.line(f"    warning: gpu_id {job.plan.settings['gpu_id']} gives way to the worker's, {gpu}")
+        job = replace(job, plan=replace(job.plan, settings={**job.plan.settings, "gpu_id": gpu}))
     try:
         ended: Any = run_job(job, console)
         ended = Ended(job, ended.record, ended.message, tuple(console.lines), ended.cancelled)
@@ -165,7 +174,7 @@ def _obey(connection: Connection) -> None:
     try:
         while True:
             if connection.recv() == CANCEL:
-                _thread.interrupt_main(signal.SIGTERM)
+                _thread.interrupt_main()
     except (EOFError, OSError):
         # Its worker died: the run stays unfinished, for whoever takes it up again.
         os._exit(1)

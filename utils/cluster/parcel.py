@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
 from utils.journal.earlier_runs import UNFINISHED_DIR
@@ -20,6 +20,7 @@ def cannot_travel(plan: Plan) -> str | None:
         ("data_path", dataset_dir(plan.settings)),
         ("checkpoint_dir", saved_dir(plan.settings)),
         ("llm_config.embeddings_path", vectors_dir(plan.settings)),
+        *((name, path) for name, path in _checkpoints(plan)),
     ):
         if path.is_absolute() or ".." in path.parts:
             return (
@@ -33,11 +34,16 @@ def inputs(plan: Plan) -> list[Path]:
     """Files that the scenario may read: its dataset, the vectors of that dataset, and checkpoints that it loads."""
     folders = (dataset_dir(plan.settings), vectors_dir(plan.settings))
     found = [file for folder in folders if folder.is_dir() for file in sorted(folder.iterdir()) if file.is_file()]
+    found += [path for _, path in _checkpoints(plan) if path.is_file()]
+    return [file for file in found if not file.name.startswith(".")]
+
+
+def _checkpoints(plan: Plan) -> Iterator[tuple[str, Path]]:
+    """(command, path) of the checkpoints that the scenario loads."""
     for step in plan.steps:
         for value in step.command.model_dump().values():
-            if isinstance(value, str) and value.endswith(".pth") and Path(value).is_file():
-                found.append(Path(value))
-    return [file for file in found if not file.name.startswith(".")]
+            if isinstance(value, str) and value.endswith(".pth"):
+                yield step.command.name, Path(value)
 
 
 def pack(folder: Path, files: Iterable[Path]) -> bytes:
@@ -74,7 +80,8 @@ def results(folder: Path, plan: Plan, run_id: str, before: set[tuple[str, int]])
     before: `vector_states(folder, plan)` from before the run.
     """
     run_dir = folder / saved_dir(plan.settings) / run_id
-    found = [file for file in run_dir.rglob("*") if file.is_file() and UNFINISHED_DIR not in file.parts]
+    inside = (file for file in run_dir.rglob("*") if UNFINISHED_DIR not in file.relative_to(run_dir).parts)
+    found = [file for file in inside if file.is_file()]
     found += [file for file in (folder / _LOG_DIR).rglob("*") if file.is_file() and run_id in file.as_posix()]
     vectors = folder / vectors_dir(plan.settings)
     found += [vectors / name for name, changed in vector_states(folder, plan) if (name, changed) not in before]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pickle
 import queue
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,15 @@ from utils.cluster.order import Order
 from utils.cluster.task import WrongVersion, cancel_all, run_here, run_shipped
 from utils.cluster.version import differing, version
 from utils.console import Console
-from utils.jobs import Ended, Job
-from utils.runner import earlier_run, keep_row
+from utils.jobs import Ended, Job, folder_of
+from utils.journal.earlier_runs import UNFINISHED_DIR
+from utils.runner import CannotRecord, earlier_run, keep_row, record_failure
 
 # A process may be killed for memory by what runs beside it, hardly three times.
 RETRIES = 2
 _CONNECT_S = 10.0
 _WAIT_FOR_WORKERS_S = 30.0
+_LOOK_ROUND_S = 20.0
 
 
 class ClusterError(Exception):
@@ -37,6 +40,7 @@ class _Sent:
     job: Job
     waits_for: set[int]
     done: bool = False
+    attempts: int = 0
     excluded: set[str] = field(default_factory=set)
 
 
@@ -69,6 +73,9 @@ class Pool:
         self._jobs: list[_Sent] = []
         self._ended: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
         self._refused: set[str] = set()
+        # Those whose end will come; a job that is interrupted as it is sent is none of them.
+        self._sent_out: set[int] = set()
+        self._cancelled = False
         self._version = version() if at_once is None else {}
 
     def submit(self, job: Job) -> None:
@@ -80,26 +87,45 @@ class Pool:
         if not waits:
             self._start(index)
 
-    @property
-    def running(self) -> int:
-        """How many jobs have been sent and have not ended."""
-        return sum(not sent.done and not sent.waits_for for sent in self._jobs)
-
-    def next(self, start_others: bool = True) -> Ended:
-        """The next job that ends. start_others: whether jobs that waited for it start now."""
+    def next(self) -> Ended:
         while True:
-            index, future = self._ended.get()
-            ended = self._result(index, future)
-            if ended is None:
-                continue
+            index, ended = self._wait()
+            self._sent_out.discard(index)
             self._jobs[index].done = True
-            if not start_others:
-                return ended
             for number in self._blocked_by.pop(index, []):
                 self._jobs[number].waits_for.discard(index)
                 if not self._jobs[number].waits_for:
                     self._start(number)
             return ended
+
+    def cancel(self) -> Iterator[Ended]:
+        """Have all running experiments end as by Ctrl-C; their records say so."""
+        self._cancelled = True
+        self._client.run(cancel_all, self._name, on_error="ignore")
+        while self._sent_out:
+            index, ended = self._wait()
+            self._sent_out.discard(index)
+            yield ended
+
+    def _wait(self) -> tuple[int, Ended]:
+        """The next result of an experiment that was sent out."""
+        told = False
+        while True:
+            try:
+                index, future = self._ended.get(timeout=_LOOK_ROUND_S)
+            except queue.Empty:
+                if not told and self._at_once is None and not self._usable():
+                    self._console.line("waiting: no worker is left that can run what is to be run")
+                    told = True
+                continue
+            try:
+                ended = self._result(index, future)
+            except KeyboardInterrupt:
+                # What has come is not lost: it is taken again.
+                self._ended.put((index, future))
+                raise
+            if ended is not None:
+                return index, ended
 
     def refuse_other_versions(self) -> None:
         """Leave out workers that would compute something else; ClusterError where none is left."""
@@ -119,13 +145,10 @@ class Pool:
         if len(self._refused) == len(told):
             raise ClusterError("no worker has the same version as this machine; nothing was run")
 
-    def cancel(self) -> None:
-        """Have all running experiments end as by Ctrl-C; their records say so."""
-        self._client.run(cancel_all, self._name, on_error="ignore")
-
     def _start(self, index: int) -> None:
         sent = self._jobs[index]
-        key = f"experiment-{index}-{self._name}-{len(sent.excluded)}"
+        sent.attempts += 1
+        key = f"experiment-{index}-{self._name}-{sent.attempts}"
         if self._at_once is not None:
             future = self._client.submit(
                 self._run_here, sent.job, self._folder, self._at_once, self._name, key=key, retries=RETRIES, pure=False
@@ -145,8 +168,9 @@ class Pool:
                 retries=RETRIES,
                 pure=False,
                 workers=self._allowed(sent),
-                resources=self._resources(sent.job),
+                resources=self._resources(sent),
             )
+        self._sent_out.add(index)
         future.add_done_callback(lambda done: self._ended.put((index, done)))
 
     def _inputs(self, job: Job) -> list[Path]:
@@ -160,17 +184,28 @@ class Pool:
         refused = self._refused | sent.excluded
         return [worker for worker in self._workers() if worker not in refused] if refused else None
 
-    def _resources(self, job: Job) -> dict[str, int]:
-        """One GPU slot, where the cluster has any and the scenario does not say that it wants none."""
-        slots = any(worker.get("resources", {}).get("GPU") for worker in self._workers().values())
-        return {"GPU": 1} if slots and job.plan.settings.get("use_gpu") is not False else {}
+    def _resources(self, sent: _Sent) -> dict[str, int]:
+        """One GPU slot, where a worker that may be used has one and the scenario does not say that it wants none."""
+        refused = self._refused | sent.excluded
+        usable = [worker for address, worker in self._workers().items() if address not in refused]
+        slots = any(worker.get("resources", {}).get("GPU") for worker in usable)
+        return {"GPU": 1} if slots and sent.job.plan.settings.get("use_gpu") is not False else {}
 
     def _workers(self) -> dict[str, Any]:
         return dict(self._client.scheduler_info(n_workers=-1)["workers"])
 
+    def _usable(self) -> bool:
+        return bool(self._workers().keys() - self._refused)
+
     def _result(self, index: int, future: Any) -> Ended | None:
-        """How the job ended; None where it was sent to another worker."""
+        """How the job ended; None where it was sent out again."""
         sent = self._jobs[index]
+        if future.cancelled():
+            # So Dask calls it when the files that it was sent were lost with a worker.
+            if self._cancelled or sent.attempts > RETRIES:
+                return self._gave_up(sent, "the workers that had its files are gone")
+            self._start(index)
+            return None
         error = future.exception()
         if error is None:
             return self._received(sent.job, future.result())
@@ -178,10 +213,19 @@ class Pool:
             sent.excluded |= set(self._workers()) - others
             self._start(index)
             return None
-        if future.cancelled():
-            return Ended(sent.job, cancelled=True)
         tried = f" ({RETRIES + 1} attempts)" if isinstance(error, ProcessDied) else ""
-        return Ended(sent.job, message=f"failed: {error}{tried}")
+        return self._gave_up(sent, f"{error}{tried}")
+
+    def _gave_up(self, sent: _Sent, message: str) -> Ended:
+        """A failed run leaves its record and its row, although its process could not."""
+        if self._cancelled:
+            return Ended(sent.job, cancelled=True)
+        extras = replace(sent.job.extras, job=sent.job.name)
+        try:
+            record = record_failure(sent.job.plan, extras, message, self._console)
+        except CannotRecord as error:
+            return Ended(sent.job, message=f"failed: {message}; {error}")
+        return Ended(sent.job, record, message=f"failed: {message}", lines=(f"    {message}",))
 
     def _others(self, sent: _Sent) -> set[str]:
         told = self._client.run(version, on_error="return")
@@ -195,9 +239,16 @@ class Pool:
         if self._at_once is not None:
             return result
         ended, left = result
-        if ended.record is not None:
+        if ended.record is None:
+            return ended
+        try:
             parcel.unpack(left, self._folder)
+            if ended.record.status in ("done", "pruned"):
+                shutil.rmtree(folder_of(ended.record) / UNFINISHED_DIR, ignore_errors=True)
             keep_row(job.plan, ended.record)
+        except (OSError, ValueError) as error:
+            warning = f"    warning: what came back could not be kept: {error}"
+            return replace(ended, lines=(*ended.lines, warning))
         return ended
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from utils.cluster import parcel
 from utils.cluster.child import RUNNING, run_in_child
+from utils.cluster.gpus import SLOTS
 from utils.cluster.version import differing, version
 from utils.jobs import Ended, Job
 from utils.threads import available_cores
@@ -24,7 +24,8 @@ class WrongVersion(RuntimeError):
 
 def run_here(job: Job, folder: Path, at_once: int, pool: str) -> Ended:
     """On the machine, and in the folder, that the user stands in."""
-    return run_in_child(job, folder, max(available_cores() // at_once, 1), pool)
+    with SLOTS.taken() as gpu:
+        return run_in_child(job, folder, max(available_cores() // at_once, 1), pool, gpu)
 
 
 def run_shipped(
@@ -40,9 +41,10 @@ def run_shipped(
 
     worker = get_worker()
     # The same for a second attempt of this job on this worker, which then goes on where the first was cut.
-    name = hashlib.sha256(f"{job.plan.path} {job.plan.settings} {job.since}".encode()).hexdigest()[:16]
-    folder = Path(worker.local_directory) / "recbridge" / name
+    folder = Path(worker.local_directory) / "recbridge" / job.name
     for file, content in zip(names, parcels, strict=True):
+        if PurePath(file).is_absolute() or ".." in PurePath(file).parts:
+            raise ValueError(f"'{file}' does not lie below the folder of the experiments")
         target = folder / file
         # A retry finds them, and what its first attempt has made of them.
         if not target.exists():

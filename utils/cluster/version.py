@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _CHECKOUT = Path(__file__).parents[2]
-_PACKAGES = ("recbole", "torch", "numpy", "pandas", "scipy", "torch-geometric")
+_PACKAGES = ("recbole", "torch", "numpy", "pandas", "scipy", "torch-geometric", "transformers", "sentence-transformers")
 
 
 def version() -> dict[str, str]:

@@ -10,29 +10,24 @@ import tempfile
 from pathlib import Path
 
 from utils.cluster.child import warm_up
+from utils.cluster.gpus import visible_gpus
 from utils.cluster.task import GPU_OF_WORKER
 from utils.console import Console
 
 _MAIN = Path(__file__).parents[2] / "run_exps.py"
 
 
-def n_gpus() -> int:
-    """How many GPUs this process may use; asked in another process, since asking fixes which ones are seen."""
-    command = [sys.executable, "-c", "import torch; print(torch.cuda.device_count())"]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-
-
 def serve(address: str, jobs: int, console: Console) -> int:
     """Start `jobs` workers, each for one experiment at a time, the first ones with a GPU each; until they end."""
-    gpus = n_gpus()
+    gpus = visible_gpus()
     started = []
     for number in range(jobs):
-        environment = {**os.environ, "RECBRIDGE_WORKERS": str(jobs)}
-        if number < gpus:
-            environment[GPU_OF_WORKER] = str(number)
+        # A worker without a GPU sees none: it is sent what wants none.
+        gpu = gpus[number] if number < len(gpus) else ""
+        environment = {**os.environ, "RECBRIDGE_WORKERS": str(jobs), GPU_OF_WORKER: gpu}
         started.append(subprocess.Popen([sys.executable, str(_MAIN), "--one-worker", address], env=environment))
     console.line(
-        f"{jobs} worker{'s' if jobs > 1 else ''} for {address}, {min(gpus, jobs)} with a GPU; Ctrl-C ends them"
+        f"{jobs} worker{'s' if jobs > 1 else ''} for {address}, {min(len(gpus), jobs)} with a GPU; Ctrl-C ends them"
     )
     try:
         return max(worker.wait() for worker in started)
@@ -48,7 +43,7 @@ def serve_one(address: str) -> int:
     from distributed import Worker
 
     warm_up()
-    resources = {"GPU": 1.0} if GPU_OF_WORKER in os.environ else {}
+    resources = {"GPU": 1.0} if os.environ.get(GPU_OF_WORKER) else {}
 
     async def live(folder: str) -> None:
         # Its memory is that of the experiments, which are processes of their own.

@@ -20,8 +20,13 @@ class StillRunning(Exception):
     """Another process is at work on this run."""
 
 
-def newest(saved: Path, model: str, scenario: Path, resolved: str) -> tuple[RunRecord, Path] | None:
-    """The newest run of this scenario file that was resolved to the same text, and its folder; None without one."""
+def newest(
+    saved: Path, model: str, scenario: Path, resolved: str, job: str | None = None
+) -> tuple[RunRecord, Path] | None:
+    """The newest run of this scenario file that was resolved to the same text, and its folder; None without one.
+
+    job: only one that was begun for this job.
+    """
     found: list[tuple[str, int, RunRecord, Path]] = []
     for folder in saved.glob(f"{model}-*"):
         try:
@@ -33,7 +38,7 @@ def newest(saved: Path, model: str, scenario: Path, resolved: str) -> tuple[RunR
         except (OSError, ValueError, TypeError):
             # Killed before it had a record, or not one of our runs.
             continue
-        if Path(record.scenario).absolute() == scenario.absolute():
+        if Path(record.scenario).absolute() == scenario.absolute() and job in (None, record.job):
             found.append((record.started, written, record, folder))
     return max(found, key=lambda run: run[:2])[2:] if found else None
 

@@ -25,8 +25,9 @@ class RunRecord:
     resumed: one entry for each time an unfinished run went on: when, how many seconds the process before had come,
         and the training and epoch where it went on (absent where it had to start from the beginning).
     variant: a hash of the resolved scenario without its seed; runs of one variant differ by chance only.
-    search: of a trial, its number and what was tried; of a scenario that a search has found, the trials it took.
+    search: of a trial of a search, its study, its number and what was tried.
     rerun_of: the run that this one repeats.
+    job: by which a second attempt at an experiment knows the run of the first.
     cost: what the run has taken, see `utils.journal.cost`.
     """
 
@@ -48,6 +49,7 @@ class RunRecord:
     variant: str | None = None
     search: dict[str, Any] | None = None
     rerun_of: str | None = None
+    job: str | None = None
     cost: dict[str, Any] = field(default_factory=dict)
 
     def write(self, folder: Path) -> Path:

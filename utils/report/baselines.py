@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from utils.registry import did_you_mean
 from utils.report.comparison import Comparison, compare, correct, unfair
@@ -44,10 +45,11 @@ def _baseline(
     variant: Variant, variants: Sequence[Variant], plain: Sequence[Variant], named: str | None
 ) -> tuple[Variant | None, str]:
     """The variant to compare with, or None and why there is none."""
-    wanted = named or variant.record.settings.get("baseline")
-    if wanted:
-        found = _named(str(wanted), variants)
-        return (None, "") if found is variant or found.scenario == variant.scenario else (found, "")
+    own = variant.record.settings.get("baseline")
+    if named is not None:
+        return _other_than(variant, _named(named, variants))
+    if own is not None:
+        return _other_than(variant, _named(str(own), _beside(variant, str(own), variants)))
     if not variant.transferred:
         return None, ""
     if variant.loaded:
@@ -65,11 +67,34 @@ def _baseline(
     return (fair or shared)[0], ""
 
 
-def _named(name: str, variants: Sequence[Variant]) -> Variant:
+def _other_than(variant: Variant, candidates: Sequence[Variant]) -> tuple[Variant | None, str]:
+    """The one of several versions of a baseline that is a fair one."""
+    if any(found.scenario == variant.scenario for found in candidates):
+        return None, ""
+    if len(candidates) == 1:
+        return candidates[0], ""
+    fair = [found for found in candidates if found.by_seed.keys() & variant.by_seed.keys()]
+    fair = [found for found in fair if not unfair(variant, found)]
+    if len(fair) == 1:
+        return fair[0], ""
+    names = ", ".join(found.name for found in candidates)
+    return None, f"{variant.scenario}: its baseline has several versions ({names}), of which {len(fair)} are fair"
+
+
+def _beside(variant: Variant, name: str, variants: Sequence[Variant]) -> Sequence[Variant]:
+    """Variants of the same folder; of the one above for what a search has found and whose baseline is not beside it."""
+    folder = Path(variant.record.scenario).parent
+    inside = [other for other in variants if Path(other.record.scenario).parent == folder]
+    if variant.record.settings.get("tuned") and all(other.scenario != name for other in inside):
+        return [other for other in variants if Path(other.record.scenario).parent == folder.parent]
+    return inside
+
+
+def _named(name: str, variants: Sequence[Variant]) -> list[Variant]:
     found = [variant for variant in variants if name in (variant.scenario, variant.name)]
     tested = [variant for variant in found if variant.tested]
     if tested:
-        return tested[-1]
+        return tested
     if found:
         raise NoSuchBaseline(f"the baseline '{name}' has no run that was tested")
     scenarios = sorted({variant.scenario for variant in variants})

@@ -68,6 +68,7 @@ class Slice:
     n_users: int
     baseline: float
     value: float
+    gain: float
     interval: tuple[float, float] | None
 
 
@@ -134,8 +135,9 @@ def unfair(variant: Variant, baseline: Variant) -> list[str]:
     if trials[0] != trials[1]:
         names[f"tuning trials: {trials[0]} against {trials[1]}"] = None
     elif trials[0]:
-        # What both have tuned alike may differ; that is what tuning is.
-        both = {name for side in tuned for name in side.get("over", ())}
+        # What both have tuned may differ; that is what tuning is. The budget has nested settings by their first name.
+        over = [{str(name).partition(".")[0] for name in side.get("over", ())} for side in tuned]
+        both = over[0] & over[1]
         names = {name: None for name in names if name.partition(":")[0] not in both}
     return list(names)
 
@@ -188,9 +190,13 @@ def _of(frame: pd.DataFrame, users: pd.Index) -> pd.DataFrame:
     return frame if frame.index is users or frame.index.equals(users) else frame.loc[users]
 
 
+def _sign(metric: str) -> float:
+    return -1.0 if metric.partition("@")[0] in SMALLER else 1.0
+
+
 def _gain(metric: str, values: Floats, frames: Frames) -> Gain:
     """values [n_seeds, 2]: the metric of method and baseline."""
-    sign = -1.0 if metric.partition("@")[0] in SMALLER else 1.0
+    sign = _sign(metric)
     by_seed = sign * (values[:, 0] - values[:, 1])
     if not frames or any(metric not in frame for pair in frames for frame in pair) or not len(frames[0][0]):
         gain = Gain(metric, float(values[:, 1].mean()), float(by_seed.mean()), by_seed)
@@ -206,7 +212,7 @@ def _gain(metric: str, values: Floats, frames: Frames) -> Gain:
 
 def _slices(metric: str, frames: Frames) -> Sequence[Slice]:
     """Gains by quarters of the users, from those with the smallest train part to those with the largest."""
-    sign = -1.0 if metric.partition("@")[0] in SMALLER else 1.0
+    sign = _sign(metric)
     n_train = frames[0][1][per_user.N_TRAIN]
     quarters = pd.qcut(n_train, N_SLICES, duplicates="drop", labels=False)
     found = []
@@ -220,6 +226,7 @@ def _slices(metric: str, frames: Frames) -> Sequence[Slice]:
                 int(chosen.sum()),
                 float(theirs.mean()),
                 float(ours.mean()),
+                float(sign * (ours.mean() - theirs.mean())),
                 significance.bootstrap_interval(sign * (ours - theirs)),
             )
         )

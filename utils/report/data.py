@@ -12,6 +12,7 @@ from utils.journal.earlier_runs import RESOLVED
 from utils.report.baselines import compare_all
 from utils.report.comparison import Comparison, Gain
 from utils.report.gather import Found
+from utils.report.significance import effect_size
 from utils.report.variants import Run, Variant, variants_of
 
 Json = dict[str, Any]
@@ -35,8 +36,7 @@ NOTES = (
 
 def report_data(found: Found, baseline: str | None = None, title: str = "RecBridge report") -> Json:
     """Everything; NoSuchBaseline where `baseline` is not among the runs."""
-    trials = [run for run in found.runs if (run.record.search or {}).get("study")]
-    variants = variants_of(run for run in found.runs if run not in trials)
+    variants = variants_of(run for run in found.runs if not (run.record.search or {}).get("study"))
     comparisons, reasons = compare_all(variants, baseline)
     metrics = list(dict.fromkeys(name for variant in variants for found in variant.outcomes for name in found.metrics))
     ids = {variant.key: f"v{number}" for number, variant in enumerate(variants)}
@@ -91,8 +91,6 @@ def _comparison(comparison: Comparison, ids: Mapping[str, str]) -> Json:
 
 
 def _gain(gain: Gain, verdict: str) -> Json:
-    from utils.report.significance import effect_size
-
     low, high = gain.interval or (None, None)
     users = None if gain.by_user is None else gain.by_user.mean(axis=0)
     tests = {
@@ -126,7 +124,7 @@ def _slice(found: Any) -> Json:
         "n_users": found.n_users,
         "baseline": found.baseline,
         "value": found.value,
-        "gain": found.value - found.baseline,
+        "gain": found.gain,
         "low": low,
         "high": high,
     }
@@ -142,8 +140,16 @@ def _mean_cost(runs: Sequence[Run]) -> Json:
 
 
 def _cost(run: Run) -> Json:
-    cost = {name: run.record.cost.get(key) for name, key in _COSTS.items()}
-    return {**cost, "seconds": run.record.seconds if cost["seconds"] is None else cost["seconds"]}
+    """What all processes of a run have taken together, and the peak of the last."""
+    record = run.record
+    own = {name: record.cost.get(key) for name, key in _COSTS.items()}
+    own["seconds"] = record.seconds if own["seconds"] is None else own["seconds"]
+    for entry in record.resumed:
+        before = {"seconds": entry.get("seconds_before"), **(entry.get("cost_before") or {})}
+        for name in ("seconds", "cpu_s", "energy_j"):
+            if own[name] is not None and before.get(name) is not None:
+                own[name] += before[name]
+    return own
 
 
 def _resolved(variant: Variant) -> str:

@@ -98,13 +98,13 @@ def _record_of(file: Path) -> RunRecord | None:
 def _read(file: Path, found: Found) -> None:
     try:
         record = RunRecord.read(file)
-        found.runs.append(Run(record, file.parent))
-        str(record.settings["model"])
+        run = Run(record, file.parent)
+        # Whether it holds what every run has.
+        str(record.settings["model"]), run.outcome
+        found.runs.append(run)
     except OSError as error:
         found.problems.append((str(file), f"cannot be read: {error.strerror}"))
-    except (ValueError, TypeError, KeyError) as error:
-        if found.runs and found.runs[-1].folder == file.parent:
-            found.runs.pop()
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         # Our own writing is atomic; a copy that broke off or an editor's is not.
         found.problems.append((str(file), f"is no whole record ({type(error).__name__}: {error}); the run is left out"))
 

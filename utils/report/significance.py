@@ -8,7 +8,7 @@ is turned for metrics where less is better, so that a positive one always speaks
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,7 +18,7 @@ from scipy import stats
 
 Floats = NDArray[np.float64]
 
-# Fewer for more pairs than 2,000: the mean of many is sure enough, and the numbers drawn stay below 20 million.
+# Fewer for more pairs than 2,000, whose mean is sure enough; never more than 20 million numbers are held at once.
 RESAMPLES, _LEAST, _DRAWN = 9_999, 1_000, 20_000_000
 # The ends of an interval need fewer than a small p does.
 INTERVAL_RESAMPLES = 2_000
@@ -47,7 +47,7 @@ def paired_tests(differences: Floats) -> PValues | None:
     n_pairs = len(differences)
     if n_pairs < 2:
         return None
-    if np.all(differences == differences[0]):
+    if _without_spread(differences):
         # Without spread t is 0/0 or infinite, and only the signs say anything.
         p = permutation_p(differences)
         return PValues(p, p, p, p / 2 if differences[0] > 0 else 1 - p / 2)
@@ -60,12 +60,19 @@ def paired_tests(differences: Floats) -> PValues | None:
     return PValues(float(two_sided), float(ranks), permutation_p(differences), float(better))
 
 
+def _without_spread(differences: Floats) -> bool:
+    """Whether all are the same but for their last bits: .1211 - .1111 is not quite .2322 - .2222."""
+    return bool(np.ptp(differences) <= 1e-9 * np.abs(differences).max())
+
+
 def permutation_p(differences: Floats) -> float:
     """Two-sided p of the sign-flip test on `differences` [n_pairs]: how often random signs give as large a mean."""
     n_pairs = len(differences)
     observed = abs(differences.sum())
     exact = n_pairs <= _EXACT_UP_TO
-    sums = np.abs((_all_signs if exact else _drawn_signs)(n_pairs) @ differences.astype(np.float32))
+    values = differences.astype(np.float32)
+    blocks = [_all_signs(n_pairs)] if exact else _drawn_signs(n_pairs)
+    sums = np.abs(np.concatenate([signs @ values for signs in blocks]))
     # Sums of the same numbers in another order differ in their last bits.
     as_large = int((sums >= observed * (1 - 1e-5) - 1e-12).sum())
     # The observed assignment is one of all; of the drawn ones it is added.
@@ -83,10 +90,28 @@ def resamples(n: int) -> int:
     return max(min(RESAMPLES, _DRAWN // n), _LEAST)
 
 
+def _drawn_signs(n_pairs: int) -> Iterator[NDArray[np.float32]]:
+    """Blocks of drawn signs [rows, n_pairs]; those of few pairs are kept for the next test."""
+    rng = np.random.default_rng(_SEED)
+    count = resamples(n_pairs)
+    if count * n_pairs <= _DRAWN:
+        yield _few_signs(n_pairs)
+        return
+    for rows in _rows(count, n_pairs):
+        yield (rng.integers(0, 2, (rows, n_pairs), dtype=np.int8) * 2 - 1).astype(np.float32)
+
+
 @lru_cache(maxsize=2)
-def _drawn_signs(n_pairs: int) -> NDArray[np.float32]:
+def _few_signs(n_pairs: int) -> NDArray[np.float32]:
     drawn = np.random.default_rng(_SEED).integers(0, 2, (resamples(n_pairs), n_pairs), dtype=np.int8)
     return (drawn * 2 - 1).astype(np.float32)
+
+
+def _rows(count: int, n: int) -> Iterator[int]:
+    """Sizes of blocks of `count` rows of n numbers, each within what may be held at once."""
+    at_once = max(_DRAWN // n, 1)
+    for start in range(0, count, at_once):
+        yield min(at_once, count - start)
 
 
 def bootstrap_interval(differences: Floats, level: float = 0.95) -> tuple[float, float] | None:
@@ -99,25 +124,37 @@ def bootstrap_interval(differences: Floats, level: float = 0.95) -> tuple[float,
     if n_users < 2:
         return None
     count = min(resamples(n_users), INTERVAL_RESAMPLES)
-    by_seed = differences.astype(np.float32) @ _draws(n_users, count, 0).T
+    values = differences.astype(np.float32)
+    by_seed = np.concatenate([values @ weights.T for weights in _drawn_users(n_users, count)], axis=1)
     means = by_seed[0] if n_seeds == 1 else np.einsum("rs,sr->r", _draws(n_seeds, count, 1), by_seed)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
+def _drawn_users(n_users: int, count: int) -> Iterator[NDArray[np.float32]]:
+    if count * n_users <= _DRAWN:
+        yield _draws(n_users, count, 0)
+        return
+    rng = np.random.default_rng([_SEED, 0])
+    for rows in _rows(count, n_users):
+        yield _weights(rng, n_users, rows)
+
+
 @lru_cache(maxsize=8)
 def _draws(n: int, count: int, stream: int) -> NDArray[np.float32]:
     """Weights [count, n] of the members of samples drawn with replacement; each row sums to 1."""
-    rng = np.random.default_rng([_SEED, stream])
-    drawn = rng.multinomial(n, np.full(n, 1 / n), size=count)
-    return (drawn / n).astype(np.float32)
+    return _weights(np.random.default_rng([_SEED, stream]), n, count)
+
+
+def _weights(rng: np.random.Generator, n: int, count: int) -> NDArray[np.float32]:
+    return np.divide(rng.multinomial(n, np.full(n, 1 / n), size=count), n, dtype=np.float32)
 
 
 def effect_size(differences: Floats) -> float | None:
     """Cohen's d of paired values (1988, d_z): mean over standard deviation of `differences` [n_pairs]; None without."""
-    if len(differences) < 2 or (spread := differences.std(ddof=1)) == 0:
+    if len(differences) < 2 or _without_spread(differences):
         return None
-    return float(differences.mean() / spread)
+    return float(differences.mean() / differences.std(ddof=1))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

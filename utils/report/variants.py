@@ -121,7 +121,9 @@ class Variant:
 
     def values(self, metric: str) -> list[float]:
         """One value per seed."""
-        return [outcome.metrics[metric] for outcome in self.outcomes if metric in outcome.metrics]
+        found = (outcome.metrics.get(metric) for outcome in self.outcomes)
+        # A NaN is null in a record.
+        return [value for value in found if value is not None]
 
     def mean_and_deviation(self, metric: str) -> tuple[float, float | None] | None:
         """Mean and standard deviation over the seeds (None of a single one); None where it was not measured."""
@@ -148,7 +150,8 @@ def _key(record: RunRecord) -> str:
     content = record.variant or json.dumps(settings, sort_keys=True, default=str)
     # A trial of a search is a run of its own, whatever it tried.
     trial = (record.search or {}).get("study", "")
-    text = f"{Path(record.scenario).absolute()}\n{content}\n{trial}"
+    # Seeds on other files are no repetition of each other.
+    text = f"{Path(record.scenario).absolute()}\n{content}\n{trial}\n{record.dataset.get('fingerprint')}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

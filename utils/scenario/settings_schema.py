@@ -124,7 +124,7 @@ class NegativeSampling(Section):
 
 
 class Range(Section):
-    """Numbers from `low` to `high`, both included: whole ones where both ends are."""
+    """Numbers from `low` to `high`, both included: whole ones where both ends are written so (0, not 0.0)."""
 
     low: float
     high: float

@@ -62,7 +62,8 @@ def _baseline(plan: Plan, by_path: Mapping[Path, Plan]) -> Iterator[Problem]:
     name = plan.settings.get("baseline")
     beside = {path.stem: other for path, other in by_path.items() if path.parent == plan.path.parent}
     if name is not None and name not in beside:
-        known = {file.stem for file in plan.path.parent.glob("*.y*ml")}
+        folders = [plan.path.parent, *([plan.path.parent.parent] if plan.settings.get("tuned") else [])]
+        known = {file.stem for folder in folders for file in folder.glob("*.y*ml")}
         if name not in known:
             yield plan.source.problem(("baseline",), f"baseline: {_no_such(name, known)}")
         return

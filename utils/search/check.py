@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from utils.journal.outcome import WITHOUT_EFFECT
 from utils.recbole_port import known_settings
 from utils.registry import did_you_mean
 from utils.scenario.errors import Problem, ScenarioError
@@ -13,10 +14,16 @@ from utils.scenario.settings_schema import BridgeSettings
 from utils.search.apply import named_steps, plan_of, unknown_target, with_values
 from utils.search.space import NO_GRID, Dimension, Space
 
-# They say how runs are made; a search over them would compare nothing.
-_NOT_TO_BE_TRIED = frozenset(
-    {"model", "dataset", "seed", "seeds", "search", "tuned", "baseline", "trackers", "eval_args"}
-)
+# They say on what, or by what, trials are judged; a search over them would compare nothing.
+_JUDGES = frozenset(
+    [
+        "model", "dataset", "seed", "eval_args", "valid_metric", "metrics", "topk", "filter_seen", "repeatable",
+        "benchmark_filename", "threshold", "load_col", "unload_col", "rm_dup_inter", "val_interval",
+        "user_inter_num_interval", "item_inter_num_interval", "filter_inter_by_user_or_item", "add_train_split",
+        "add_train_shuffle", "reproducibility", "eval_step",
+    ]
+)  # fmt: skip
+_NOT_TO_BE_TRIED = _JUDGES | WITHOUT_EFFECT
 
 
 def check_search(plan: Plan) -> Iterator[Problem]:

@@ -25,9 +25,8 @@ class Dimension:
 
     @property
     def whole(self) -> bool:
-        return all(isinstance(value, int) or float(value).is_integer() for value in (self.low, self.high)) and (
-            self.step is None or float(self.step).is_integer()
-        )
+        """Written as whole numbers: from 0.0 to 1.0 there is more than 0 and 1."""
+        return all(isinstance(value, int) for value in (self.low, self.high, self.step or 1))
 
     def ends(self) -> list[Any]:
         """Every choice, or the two ends of the range: what is checked before anything runs."""

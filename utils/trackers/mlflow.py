@@ -54,13 +54,26 @@ class MLflow(Tracker):
 
     def _open_run(self, record: RunRecord) -> str:
         name = Path(record.scenario).absolute().parent.name
-        experiment = self._client.get_experiment_by_name(name)
-        of = experiment.experiment_id if experiment else self._client.create_experiment(name)
+        of = self._experiment(name)
         wanted = f"attributes.run_name = '{record.run_id}'"
         for earlier in self._client.search_runs([of], wanted) if record.resumed else ():
             self._client.update_run(earlier.info.run_id, status="RUNNING")
             return str(earlier.info.run_id)
         return str(self._client.create_run(of, run_name=record.run_id).info.run_id)
+
+    def _experiment(self, name: str) -> str:
+        from mlflow.exceptions import MlflowException
+
+        experiment = self._client.get_experiment_by_name(name)
+        if experiment is None:
+            try:
+                return str(self._client.create_experiment(name))
+            except MlflowException:
+                # A run beside this one may have been first.
+                experiment = self._client.get_experiment_by_name(name)
+                if experiment is None:
+                    raise
+        return str(experiment.experiment_id)
 
     def _tag(self, **tags: Any) -> None:
         for key, value in tags.items():

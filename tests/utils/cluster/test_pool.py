@@ -13,7 +13,7 @@ from distributed import Client, LocalCluster
 
 from tests.workspace import TRAIN, Lines, Workspace
 from utils.cluster.child import ProcessDied
-from utils.cluster.pool import Pool, _quieten
+from utils.cluster.pool import Pool, _quieten, _Sent
 from utils.jobs import Ended, Job
 from utils.scenario import plan, source
 
@@ -39,7 +39,7 @@ def test_every_job_ends_once_however_many_there_are(tiny: Workspace, client: Cli
     for job in jobs:
         pool.submit(job)
     assert sorted(pool.next().job.label for _ in jobs) == [job.label for job in jobs]
-    assert pool.running == 0
+    assert list(pool.cancel()) == []
 
 
 def test_a_process_that_died_is_tried_again(tiny: Workspace, client: Client) -> None:
@@ -62,7 +62,12 @@ def test_one_that_always_dies_fails_with_the_count_of_attempts(tiny: Workspace, 
 
     pool = Pool(client, Lines(), 2, 2, run=dies)
     pool.submit(_job(tiny))
-    assert pool.next().message == "failed: a: its process ended by signal 9 without a word (3 attempts)"
+    ended = pool.next()
+    assert ended.message == "failed: a: its process ended by signal 9 without a word (3 attempts)"
+    # It leaves a record and a row all the same.
+    assert ended.record is not None
+    (row,) = tiny.journal()
+    assert (row["run_id"], row["status"]) == (ended.record.run_id, "failed")
 
 
 class _WithWorkers:
@@ -77,9 +82,11 @@ class _WithWorkers:
 
 def test_an_experiment_takes_a_gpu_slot_where_there_are_any(tiny: Workspace) -> None:
     pool = Pool(_WithWorkers({"GPU": 1.0}, {}), Lines(), 2, 2)
-    assert pool._resources(_job(tiny)) == {"GPU": 1}
-    assert pool._resources(_job(tiny, use_gpu=False)) == {}
-    assert Pool(_WithWorkers({}, {}), Lines(), 2, 2)._resources(_job(tiny)) == {}
+    assert pool._resources(_Sent(_job(tiny), set())) == {"GPU": 1}
+    assert pool._resources(_Sent(_job(tiny, use_gpu=False), set())) == {}
+    # Nobody waits for the slot of a worker that may not be used.
+    assert pool._resources(_Sent(_job(tiny), set(), excluded={"w0"})) == {}
+    assert Pool(_WithWorkers({}, {}), Lines(), 2, 2)._resources(_Sent(_job(tiny), set())) == {}
 
 
 def test_a_child_takes_its_share_of_the_threads_whatever_its_scenario_says(tiny: Workspace) -> None:
