@@ -98,7 +98,7 @@ def test_a_cancelled_or_failed_run_goes_on(
     assert (entry["status_before"], entry["seconds_before"]) == (broken.status, broken.seconds)
     assert (entry["training"], entry["epoch"]) == (1, 2)
     left = sorted(file.name for file in (Path("saved") / resumed.run_id).iterdir())
-    assert left == (["model.pth"] if save else []) + ["record.json", "resolved.yaml"]
+    assert left == (["model.pth"] if save else []) + ["per_user_0.parquet", "record.json", "resolved.yaml"]
     if save:
         ours, theirs = _weights(resumed), _weights(unbroken)
         assert all(torch.equal(ours[name], theirs[name]) for name in theirs)

@@ -89,18 +89,18 @@ def test_without_epochs_the_model_is_saved_as_it_is(workspace: Workspace, tmp_pa
     result, told = _fit(trainer, data)
     assert (result.best_score, result.best_epoch, told) == (None, None, [])
     assert best_model_file(trainer) == tmp_path / "model.pth"
-    assert set(evaluate_test(trainer, data.full_train, data.test, False)) == {"recall@5", "ndcg@5"}
+    assert set(evaluate_test(trainer, data.full_train, data.test, False)[0]) == {"recall@5", "ndcg@5"}
 
 
 def test_the_test_is_of_the_best_epoch(workspace: Workspace, tmp_path: Path) -> None:
     trainer, data = _trainer(workspace, tmp_path, epochs=4, learning_rate=0.5)
     _with_scores(trainer, [0.5, 0.4, 0.3, 0.2])
     result, _ = _fit(trainer, data)
-    best = evaluate_test(trainer, data.full_train, data.test, False)
+    best, _ = evaluate_test(trainer, data.full_train, data.test, False)
     single, data = _trainer(workspace, tmp_path / "single", epochs=1, learning_rate=0.5)
     _fit(single, data)
     assert result.best_epoch == 0
-    assert best == evaluate_test(single, data.full_train, data.test, False)
+    assert best == evaluate_test(single, data.full_train, data.test, False)[0]
 
 
 def test_recboles_methods_are_given_back(workspace: Workspace, tmp_path: Path) -> None:
