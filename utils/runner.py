@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import datetime
-import hashlib
-import json
 import logging
 import shutil
 import time
@@ -17,22 +15,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
-from utils.commands.base import Command, StepResult
+from utils.commands.base import StepResult
 from utils.console import Console
 from utils.context import RunContext
 from utils.journal import csv_journal, earlier_runs
 from utils.journal.cost import Meter
 from utils.journal.environment import environment
-from utils.journal.outcome import WITHOUT_EFFECT
 from utils.journal.records import FILE_NAME, RunRecord, make_run_dir, new_run_id
 from utils.llm_sections import SECTIONS
-from utils.paths import dataset_dir, saved_dir
-from utils.recbole_port import known_settings
+from utils.paths import saved_dir
 from utils.recbole_port.logs import QUIET
 from utils.scenario.errors import Problem, Pruned, StepError
 from utils.scenario.plan import Plan, Step
+from utils.scenario.resolved import resolved_text, variant_of
 from utils.scenario.settings import effective
 from utils.scenario.settings_schema import BridgeSettings
 from utils.scenario.source import NodePath
@@ -151,7 +146,7 @@ def _new_record(plan: Plan, extras: Extras, now: datetime.datetime) -> RunRecord
 def earlier_run(plan: Plan, job: str | None = None) -> tuple[RunRecord, Path] | None:
     """The newest run of this very scenario, begun for this job where one is given, and its folder."""
     model = str(plan.settings["model"])
-    return earlier_runs.newest(saved_dir(plan.settings), model, plan.path, _resolved(plan), job)
+    return earlier_runs.newest(saved_dir(plan.settings), model, plan.path, resolved_text(plan), job)
 
 
 def record_failure(plan: Plan, extras: Extras, message: str, console: Console) -> RunRecord:
@@ -227,7 +222,7 @@ def _open_run(plan: Plan, record: RunRecord, now: datetime.datetime) -> Path:
     saved = saved_dir(plan.settings)
     try:
         record.run_id, run_dir = make_run_dir(saved, str(plan.settings["model"]), now)
-        (run_dir / earlier_runs.RESOLVED).write_text(_resolved(plan), encoding="utf-8")
+        (run_dir / earlier_runs.RESOLVED).write_text(resolved_text(plan), encoding="utf-8")
         (run_dir / earlier_runs.UNFINISHED_DIR).mkdir()
     except OSError as error:
         problem = Problem(str(plan.path), 0, 0, f"cannot write to {saved}: {error.strerror or error}")
@@ -384,33 +379,3 @@ def _remove_checkpoints(ctx: RunContext) -> None:
         checkpoint.unlink()
     for stage in ctx.record.stages.values():
         stage["bestmodel_file"] = None
-
-
-def variant_of(plan: Plan) -> str:
-    """A hash of the scenario as it runs without its seed and without what changes no number."""
-    inert = {"seed", *WITHOUT_EFFECT}
-    settings = {name: value for name, value in _settings(plan).items() if name not in inert}
-    steps = [(step.command.name, step.command.model_dump()) for step in plan.steps]
-    text = json.dumps([settings, steps], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _resolved(plan: Plan) -> str:
-    """The scenario as it runs, itself a scenario: all settings with RecBole's defaults, and the steps with theirs."""
-    settings = _settings(plan)
-    # RecBole has another default for the first.
-    settings |= {"data_path": str(dataset_dir(plan.settings).parent), "checkpoint_dir": str(saved_dir(plan.settings))}
-    steps = [{step.command.name: _params(step.command)} for step in plan.steps]
-    return yaml.safe_dump({**settings, "scenario": steps}, sort_keys=False, allow_unicode=True)
-
-
-def _settings(plan: Plan) -> dict[str, Any]:
-    ours = {name: field.get_default() for name, field in BridgeSettings.model_fields.items()}
-    return ours | {key: value for key, value in effective(plan.settings).items() if key not in known_settings.REFUSED}
-
-
-def _params(command: Command) -> Any:
-    """Parameters as a scenario gives them; a command of one parameter takes its value."""
-    values = command.model_dump()
-    alone = len(values) == 1 and tuple(values) == command.shorthand
-    return next(iter(values.values())) if alone else values or None

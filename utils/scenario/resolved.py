@@ -1,0 +1,47 @@
+"""A scenario with every default filled in: as text, itself a scenario, and as a hash that tells variants apart."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import yaml
+
+from utils.commands.base import Command
+from utils.journal.outcome import WITHOUT_EFFECT
+from utils.paths import dataset_dir, saved_dir
+from utils.recbole_port import known_settings
+from utils.scenario.plan import Plan
+from utils.scenario.settings import effective
+from utils.scenario.settings_schema import BridgeSettings
+
+
+def variant_of(plan: Plan) -> str:
+    """A hash of the scenario as it runs without its seed and without what changes no number."""
+    inert = {"seed", *WITHOUT_EFFECT}
+    settings = {name: value for name, value in _settings(plan).items() if name not in inert}
+    steps = [(step.command.name, step.command.model_dump()) for step in plan.steps]
+    text = json.dumps([settings, steps], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def resolved_text(plan: Plan) -> str:
+    """The scenario as it runs, itself a scenario: all settings with RecBole's defaults, and the steps with theirs."""
+    settings = _settings(plan)
+    # RecBole has another default for the first.
+    settings |= {"data_path": str(dataset_dir(plan.settings).parent), "checkpoint_dir": str(saved_dir(plan.settings))}
+    steps = [{step.command.name: _params(step.command)} for step in plan.steps]
+    return yaml.safe_dump({**settings, "scenario": steps}, sort_keys=False, allow_unicode=True)
+
+
+def _settings(plan: Plan) -> dict[str, Any]:
+    ours = {name: field.get_default() for name, field in BridgeSettings.model_fields.items()}
+    return ours | {key: value for key, value in effective(plan.settings).items() if key not in known_settings.REFUSED}
+
+
+def _params(command: Command) -> Any:
+    """Parameters as a scenario gives them; a command of one parameter takes its value."""
+    values = command.model_dump()
+    alone = len(values) == 1 and tuple(values) == command.shorthand
+    return next(iter(values.values())) if alone else values or None
