@@ -30,14 +30,8 @@ def check_together(plans: Sequence[Plan], how: HowToRun) -> None:
     if how.baseline is not None and how.baseline not in stems:
         problems.append(Problem(f"--baseline {how.baseline}", 0, 0, _no_such(how.baseline, stems)))
     for plan in by_path.values():
-        if plan.settings.get("search"):
-            from utils.search.check import check_search
-
-            found = list(check_search(plan)) + _several_seeds(plan, plans)
-            problems += found
-            if found:
-                continue
-        problems += _baseline(plan, by_path)
+        wrong = list(_search(plan, plans)) if plan.settings.get("search") else []
+        problems += [*wrong, *_baseline(plan, by_path, searched=not wrong)]
         if how.scheduler is not None:
             problems += _cannot_travel(plan)
     if problems:
@@ -58,7 +52,17 @@ def trials_of(plan: Plan) -> int:
     return len(Space.of(search["space"]).grid())
 
 
-def _baseline(plan: Plan, by_path: Mapping[Path, Plan]) -> Iterator[Problem]:
+def _search(plan: Plan, plans: Sequence[Plan]) -> Iterator[Problem]:
+    from utils.search.check import check_search
+
+    yield from check_search(plan)
+    if sum(other.path == plan.path for other in plans) > 1:
+        message = "search: it is made with one seed; run what it finds with several (best/, --seeds)"
+        yield plan.source.problem(("search",), message, at_key=True)
+
+
+def _baseline(plan: Plan, by_path: Mapping[Path, Plan], searched: bool) -> Iterator[Problem]:
+    """searched: whether the search is right by itself, so that its trials can be counted."""
     name = plan.settings.get("baseline")
     beside = {path.stem: other for path, other in by_path.items() if path.parent == plan.path.parent}
     if name is not None and name not in beside:
@@ -68,7 +72,7 @@ def _baseline(plan: Plan, by_path: Mapping[Path, Plan]) -> Iterator[Problem]:
             yield plan.source.problem(("baseline",), f"baseline: {_no_such(name, known)}")
         return
     search = plan.settings.get("search")
-    if name is None or not search or search.get("unequal_trials"):
+    if name is None or not search or not searched or search.get("unequal_trials"):
         return
     theirs, ours = trials_of(beside[name]), trials_of(plan)
     if theirs != ours:
@@ -77,13 +81,6 @@ def _baseline(plan: Plan, by_path: Mapping[Path, Plan]) -> Iterator[Problem]:
             "unequal_trials: True, and then their comparison is marked as unfair"
         )
         yield plan.source.problem(("search",), message, at_key=True)
-
-
-def _several_seeds(plan: Plan, plans: Sequence[Plan]) -> list[Problem]:
-    if sum(other.path == plan.path for other in plans) < 2:
-        return []
-    message = "search: it is made with one seed; run what it finds with several (best/, --seeds)"
-    return [plan.source.problem(("search",), message, at_key=True)]
 
 
 def _cannot_travel(plan: Plan) -> Iterator[Problem]:
