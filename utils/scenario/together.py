@@ -64,10 +64,12 @@ def _search(plan: Plan, plans: Sequence[Plan]) -> Iterator[Problem]:
 def _baseline(plan: Plan, by_path: Mapping[Path, Plan], searched: bool) -> Iterator[Problem]:
     """searched: whether the search is right by itself, so that its trials can be counted."""
     name = plan.settings.get("baseline")
-    beside = {path.stem: other for path, other in by_path.items() if path.parent == plan.path.parent}
+    beside = {
+        path.stem: other for path, other in by_path.items() if path.parent == plan.path.parent and other is not plan
+    }
     if name is not None and name not in beside:
         folders = [plan.path.parent, *([plan.path.parent.parent] if plan.settings.get("tuned") else [])]
-        known = {file.stem for folder in folders for file in folder.glob("*.y*ml")}
+        known = {file.stem for folder in folders for file in folder.glob("*.y*ml")} - {plan.path.stem}
         if name not in known:
             yield plan.source.problem(("baseline",), f"baseline: {_no_such(name, known)}")
         return
