@@ -36,6 +36,8 @@ def run(
     console = Console()
     try:
         checked = read_plans(paths, start_with, overrides)
+        if seeds and any(text.partition("=")[0] in ("seed", "seeds") for text in overrides):
+            raise ScenarioError([Problem(f"--seeds {seeds}", 0, 0, "--set names seeds as well; keep one of them")])
         checked = checked if info else for_each_seed(checked, parse_seeds(seeds) if seeds else None)
         check_together(checked, how)
     except ScenarioError as error:
@@ -162,7 +164,7 @@ def report(paths: Sequence[str], baseline: str | None, out: str | None) -> int:
         return FAILED
     for line in lines:
         console.line(line)
-    return DONE
+    return FAILED if lines[0].startswith("0 runs") else DONE
 
 
 def query(text: str, paths: Sequence[str]) -> int:

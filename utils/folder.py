@@ -49,10 +49,12 @@ def run_folder(plans: Sequence[Plan], console: Console, how: How) -> bool:
                 run.cancel(executor)
     except ClusterError as error:
         console.line(str(error))
-        return False
+        run.failed = True
     finally:
         signal.signal(signal.SIGTERM, before)
-    if fixed:
+    order = {str(plan.path): number for number, plan in reversed(list(enumerate(plans)))}
+    run.records.sort(key=lambda record: order.get(record.scenario, 0))
+    if fixed and (run.records or not run.failed):
         console.line()
         console.line(summary(run.records, how.baseline))
     return not run.failed
@@ -127,6 +129,8 @@ class _Folder:
         self.failed = True
         for ended in executor.cancel():
             self._take(ended)
+        if self._open > 0:
+            self._console.line(f"{self._open} experiments were not begun; --resume runs them")
 
     def _next(self, executor: Executor) -> Ended:
         """Wait for the next to end; KeyboardInterrupt where the user has cancelled it."""
@@ -139,7 +143,8 @@ class _Folder:
     def _take(self, ended: Ended) -> None:
         from utils.jobs import folder_of
 
-        self._open -= 1
+        if ended.record is not None or not ended.cancelled:
+            self._open -= 1
         if ended.lines:
             self._console.line(ended.job.label)
         for line in _worth_showing(ended):

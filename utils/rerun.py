@@ -10,7 +10,7 @@ from typing import Any
 from utils.console import Console
 from utils.journal.earlier_runs import RESOLVED
 from utils.journal.records import FILE_NAME, RunRecord
-from utils.paths import DEFAULT_CHECKPOINT_DIR
+from utils.paths import DEFAULT_CHECKPOINT_DIR, saved_dir
 from utils.registry import did_you_mean
 from utils.runner import Extras, run_plan
 from utils.scenario import plan as plans
@@ -38,7 +38,8 @@ def repeat(name: str, console: Console) -> bool:
         raise CannotRepeat(f"{error}\n{folder / RESOLVED} is no scenario that can run") from error
     plan = dataclasses.replace(plan, origin=Path(before.scenario) if Path(before.scenario).parent.is_dir() else None)
     console.line(f"repeating {before.run_id} ({before.scenario}, {before.status})")
-    after = run_plan(plan, console, extras=Extras(search=None, rerun_of=before.run_id))
+    after = run_plan(plan, console, extras=Extras(rerun_of=before.run_id, variant=before.variant))
+    console.line(f"    {after.status}; record and model in {saved_dir(plan.settings) / after.run_id}")
     differing = list(_differing(_numbers(before), _numbers(after)))
     total = len(_numbers(before).keys() | _numbers(after).keys())
     console.line()

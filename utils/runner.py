@@ -63,6 +63,7 @@ class Extras:
     on_epoch: is told stage and facts of each epoch; it may raise Pruned.
     journal: whether this process keeps the journal; a worker without a shared disk does not.
     job: by which a second attempt knows the run of the first.
+    variant: of the run that is repeated.
     """
 
     search: dict[str, Any] | None = None
@@ -70,6 +71,7 @@ class Extras:
     on_epoch: Callable[[str, Mapping[str, Any]], None] | None = None
     journal: bool = True
     job: str | None = None
+    variant: str | None = None
 
 
 ALONE = Extras()
@@ -136,7 +138,7 @@ def _new_record(plan: Plan, extras: Extras, now: datetime.datetime) -> RunRecord
         str(plan.path),
         {**copy.deepcopy(plan.settings), "seed": effective(plan.settings)["seed"]},
         started=now.isoformat(timespec="seconds"),
-        variant=variant_of(plan),
+        variant=extras.variant or variant_of(plan),
         search=extras.search,
         rerun_of=extras.rerun_of,
         job=extras.job,

@@ -30,7 +30,7 @@ _LOOK_ROUND_S = 20.0
 
 
 class ClusterError(Exception):
-    """The cluster cannot be used; nothing was run."""
+    """The cluster cannot be used, or not any more."""
 
 
 @dataclass
@@ -200,6 +200,8 @@ class Pool:
     def _result(self, index: int, future: Any) -> Ended | None:
         """How the job ended; None where it was sent out again."""
         sent = self._jobs[index]
+        if self._client.status != "running":
+            raise ClusterError("the scheduler is gone; go on with --resume when it is back")
         if future.cancelled():
             # So Dask calls it when the files that it was sent were lost with a worker.
             if self._cancelled or sent.attempts > RETRIES:

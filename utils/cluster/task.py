@@ -12,6 +12,7 @@ from utils.cluster import parcel
 from utils.cluster.child import RUNNING, run_in_child
 from utils.cluster.gpus import SLOTS
 from utils.cluster.version import differing, version
+from utils.console import Console
 from utils.jobs import Ended, Job
 from utils.threads import available_cores
 
@@ -24,6 +25,8 @@ class WrongVersion(RuntimeError):
 
 def run_here(job: Job, folder: Path, at_once: int, pool: str) -> Ended:
     """On the machine, and in the folder, that the user stands in."""
+    # Its own lines come when it has ended.
+    Console().line(f"{job.label}: begun")
     with SLOTS.taken() as gpu:
         return run_in_child(job, folder, max(available_cores() // at_once, 1), pool, gpu)
 

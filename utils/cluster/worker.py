@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ _MAIN = Path(__file__).parents[2] / "run_exps.py"
 
 def serve(address: str, jobs: int, console: Console) -> int:
     """Start `jobs` workers, each for one experiment at a time, the first ones with a GPU each; until they end."""
+    _obey_signals()
     gpus = visible_gpus()
     started = []
     for number in range(jobs):
@@ -42,6 +44,7 @@ def serve_one(address: str) -> int:
     """One worker in this process, until the scheduler closes it or does not come back."""
     from distributed import Worker
 
+    _obey_signals()
     warm_up()
     resources = {"GPU": 1.0} if os.environ.get(GPU_OF_WORKER) else {}
 
@@ -55,7 +58,16 @@ def serve_one(address: str) -> int:
     with tempfile.TemporaryDirectory(prefix="recbridge-worker-") as folder:
         try:
             asyncio.run(live(folder))
-        except (OSError, TimeoutError) as error:
-            print(f"no scheduler answers at {address}: {error}", file=sys.stderr)
+        except (OSError, TimeoutError, RuntimeError, ValueError) as error:
+            # Dask says why in what its own error came from.
+            print(f"no scheduler answers at {address}: {error.__cause__ or error}", file=sys.stderr)
             return 1
+        except KeyboardInterrupt:
+            return 0
     return 0
+
+
+def _obey_signals() -> None:
+    """End by SIGTERM as by Ctrl-C, with what that tidies up; shells start what is in the background deaf to Ctrl-C."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)

@@ -29,7 +29,8 @@ N_SLICES = 4
 class Gain:
     """Method minus baseline in one metric; positive is better, also where less is better.
 
-    by_user: differences [n_seeds, n_users], None where the runs kept no metrics by user. holm, bh: `p` corrected for
+    by_user: differences [n_seeds, n_users], None where the runs kept no metrics by user. users_lost: some of them did,
+    and what is left of them cannot be compared. holm, bh: `p` corrected for
     all comparisons of a report.
     """
 
@@ -41,6 +42,7 @@ class Gain:
     interval: tuple[float, float] | None = None
     p_seeds: PValues | None = None
     p_users: PValues | None = None
+    users_lost: bool = False
     holm: float | None = None
     bh: float | None = None
 
@@ -52,9 +54,10 @@ class Gain:
     def p(self) -> float | None:
         """The larger of the t-tests' p over seeds and over users: a gain has to hold for other seeds and other users.
 
-        None with one seed. That both hypotheses are false is tested by the larger p (Berger 1982).
+        Seeds alone count where the metric has no value by user (RMSE). None with one seed, and where the users are
+        lost. That both hypotheses are false is tested by the larger p (Berger 1982).
         """
-        if self.p_seeds is None:
+        if self.p_seeds is None or self.users_lost:
             return None
         return max(self.p_seeds.t, self.p_users.t) if self.p_users else self.p_seeds.t
 
@@ -114,6 +117,7 @@ def compare(variant: Variant, baseline: Variant, sliced_by: str | None = None) -
         values = [(run.outcome.metrics.get(metric), other.outcome.metrics.get(metric)) for run, other in pairs]  # type: ignore[union-attr]
         if all(None not in pair for pair in values):
             found.gains[metric] = _gain(metric, np.array(values, dtype=np.float64), frames)
+            found.gains[metric].users_lost = not frames and _kept_some(pairs)
     if sliced_by in found.gains and frames:
         found.slices = list(_slices(sliced_by, frames))
     return found
@@ -160,6 +164,11 @@ def _given(budget: Sequence[object], name: str) -> str:
     if name == "the number of trainings":
         return str(len(budget))
     return ", ".join(str(training.get(name)) for training in budget)  # type: ignore[attr-defined]
+
+
+def _kept_some(pairs: Sequence[tuple[Run, Run]]) -> bool:
+    """Whether any of these runs has kept metrics by user."""
+    return any(run.outcome is not None and run.outcome.per_user_file for pair in pairs for run in pair)
 
 
 Frames = list[tuple[pd.DataFrame, pd.DataFrame]]

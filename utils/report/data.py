@@ -109,6 +109,7 @@ def _gain(gain: Gain, verdict: str) -> Json:
         **tests,
         "p_better_users": gain.p_users.better if gain.p_users else None,
         "p_better_seeds": gain.p_seeds.better if gain.p_seeds else None,
+        "users_lost": gain.users_lost,
         "p": gain.p,
         "holm": gain.holm,
         "bh": gain.bh,

@@ -125,7 +125,8 @@ def _amiss(journal: Path, scenarios: set[str], known: Mapping[str, RunRecord | N
     if lost:
         shown = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
         yield str(journal), f"{len(lost)} rows have no record (moved, removed, or a row was edited): {shown}"
-    for row in rows:
+    # A run that was cancelled and resumed has a row for each of its ends.
+    for row in {row["run_id"]: row for row in rows}.values():
         record = known.get(row["run_id"])
         if record is not None and any(
             row.get(f"train_{name}:best_test_res", "") != _told(stage.get("best_test_res"))

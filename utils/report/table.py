@@ -49,7 +49,7 @@ def _compared(variant: Variant, comparison: Comparison | None) -> list[str]:
     metric = variant.valid_metric
     if comparison is None or (gain := comparison.gains.get(metric)) is None:
         return ["", "", "", ""]
-    size = f"{gain.relative:+.1%} {metric}" if gain.relative is not None else f"{gain.gain:+.4f} {metric}"
+    size = f"{gain.gain:+.4f} {metric}" + (f" ({gain.relative:+.1%})" if gain.relative is not None else "")
     interval = f"{gain.interval[0]:+.4f} to {gain.interval[1]:+.4f}" if gain.interval else ""
     return [size, interval, "" if gain.holm is None else f"{gain.holm:.3f}", comparison.verdict(metric)]
 

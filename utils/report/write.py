@@ -37,9 +37,15 @@ def write_report(paths: Sequence[Path], baseline: str | None = None, out: Path |
         # One of an earlier report would be taken for this one's.
         picture.unlink(missing_ok=True)
     failed = sum(run["status"] not in ("done", "pruned") for run in data["runs"])
+    lost = {
+        f"{group['scenario']}: {group['comparison']['note']}"
+        for group in data["groups"]
+        if group["comparison"] and any(gain["users_lost"] for gain in group["comparison"]["metrics"].values())
+    }
     lines = [
         f"{len(data['runs'])} runs of {len(data['groups'])} variants, {failed} of them failed or unfinished",
         *(f"{where}: {message}" for where, message in found.problems),
+        *sorted(lost),
         f"written: {', '.join(told)}",
     ]
     return lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -22,8 +23,17 @@ def variant_of(plan: Plan) -> str:
     inert = {"seed", *WITHOUT_EFFECT}
     settings = {name: value for name, value in _settings(plan).items() if name not in inert}
     steps = [(step.command.name, step.command.model_dump()) for step in plan.steps]
-    text = json.dumps([settings, steps], sort_keys=True, default=str)
+    text = json.dumps(_alike([settings, steps]), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _alike(value: Any) -> Any:
+    """Without the difference between 4 and 4.0, which YAML does not keep."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: _alike(inner) for key, inner in value.items()}
+    return [_alike(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def resolved_text(plan: Plan) -> str:

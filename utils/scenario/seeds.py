@@ -10,6 +10,7 @@ from utils.scenario.errors import Problem, ScenarioError
 from utils.scenario.plan import Plan
 
 _LARGEST = 2**32 - 1
+_MOST = 10_000
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 _ACCEPTED = "accepted: whole numbers, as in 1,2,3 or 1..5"
 
@@ -19,7 +20,11 @@ def parse_seeds(text: str) -> list[int]:
     seeds: list[int] = []
     for part in text.split(","):
         found = _RANGE.fullmatch(part.strip())
-        if found and int(found[1]) <= int(found[2]) <= int(found[1]) + 10_000:
+        if found and not 0 <= int(found[2]) - int(found[1]) < _MOST:
+            raise ScenarioError(
+                [Problem(f"--seeds {text}", 0, 0, f"got '{part.strip()}'; accepted: 1 to {_MOST:,} seeds, upwards")]
+            )
+        if found:
             seeds += range(int(found[1]), int(found[2]) + 1)
         elif part.strip().isdecimal():
             seeds.append(int(part))

@@ -48,7 +48,11 @@ def check_search(plan: Plan) -> Iterator[Problem]:
 
 def _dimension(plan: Plan, dimension: Dimension) -> Iterator[Problem]:
     path, name = ("search", "space", dimension.name), f"search.space.{dimension.name}"
+    if any(choice in dimension.choices[:index] for index, choice in enumerate(dimension.choices)):
+        yield plan.source.problem(path, f"{name}: a value stands there twice")
     if not dimension.choices:
+        if dimension.step and dimension.step > dimension.high - dimension.low > 0:
+            yield plan.source.problem(path, f"{name}: step {dimension.step:g} is larger than the range")
         if dimension.low >= dimension.high:
             message = f"{name}: low is {dimension.low:g} and high {dimension.high:g}; accepted: low below high"
             yield plan.source.problem(path, message)

@@ -86,6 +86,7 @@ class Sweep:
         elif record is None or record.status != "done" or value is None:
             storage.set_trial_state_values(trial_id, TrialState.FAIL)
         else:
+            self._console.line(f"    valid {self._metric} {value:.4f}")
             storage.set_trial_user_attr(trial_id, "run_id", record.run_id)
             storage.set_trial_state_values(trial_id, TrialState.COMPLETE, [value])
 
@@ -98,7 +99,7 @@ class Sweep:
         if best is None:
             return f"{told}; there is no best one"
         values = json.loads(best.user_attrs[_VALUES])
-        tuned = {"trials": self._trials, "over": list(values), "by": f"{self._name}, trial {best.number}"}
+        tuned = {"trials": self._trials, "over": list(values), "by": f"{self._name}, trial {best.number + 1}"}
         path = self._plan.path.parent / BEST_DIR / f"{self._plan.path.stem}.yaml"
         path.parent.mkdir(exist_ok=True)
         head = (

@@ -185,6 +185,8 @@ def test_a_damaged_file_of_metrics_by_user_costs_the_users_test_only(tmp_path: P
     gain = found.gains["ndcg@10"]
     assert gain.p_users is None
     assert gain.p_seeds is not None
+    # Seeds alone are not what a verdict rests on.
+    assert found.verdict("ndcg@10") == "not tested"
 
 
 def test_slices_are_quarters_of_the_users_by_their_train_items(tmp_path: Path) -> None:

@@ -79,6 +79,14 @@ def test_a_number_that_was_changed_in_a_journal_is_told_of(two: list[str]) -> No
     ]
 
 
+def test_a_run_that_was_cancelled_and_went_on_is_judged_by_its_last_row(two: list[str]) -> None:
+    journal = Path("exps/journal.csv")
+    header, first, *others = journal.read_text().splitlines()
+    cancelled = first.replace(",done,", ",cancelled,").replace("recall@5", "recall_5")
+    journal.write_text("\n".join([header, cancelled, first, *others]) + "\n")
+    assert gather([Path("exps")]).problems == []
+
+
 def test_a_journal_that_lost_its_columns_is_told_of(two: list[str]) -> None:
     journal = Path("exps/journal.csv")
     journal.write_text(journal.read_text().replace("run_id", "who"))

@@ -81,12 +81,16 @@ def test_the_baseline_has_as_many_trials_unless_it_is_said_otherwise(tiny: Works
 
 
 def test_a_baseline_that_is_not_in_the_folder_is_named_with_the_nearest(tiny: Workspace) -> None:
-    path = tiny.write(TRAIN, "01_plain", baseline="01_plan")
+    tiny.write(TRAIN, "01_plain")
+    path = tiny.write(TRAIN, "02_method", baseline="01_plan")
     with pytest.raises(ScenarioError, match="no scenario '01_plan' in the folder; did you mean '01_plain'"):
         check_together([plan.build(source.read(path.relative_to(tiny.folder)))], How())
-    fine = tiny.write(TRAIN, "02")
-    with pytest.raises(ScenarioError, match="--baseline 03"):
-        check_together([plan.build(source.read(fine.relative_to(tiny.folder)))], How(baseline="03"))
+    itself = tiny.write(TRAIN, "03", baseline="03")
+    with pytest.raises(ScenarioError, match="no scenario '03' in the folder"):
+        check_together([plan.build(source.read(itself.relative_to(tiny.folder)))], How())
+    fine = tiny.write(TRAIN, "04")
+    with pytest.raises(ScenarioError, match="--baseline 05"):
+        check_together([plan.build(source.read(fine.relative_to(tiny.folder)))], How(baseline="05"))
 
 
 def test_trials_on_other_machines_cannot_be_given_up_early(tiny: Workspace) -> None:

@@ -46,7 +46,7 @@ def test_the_best_scenario_is_that_of_the_trial_with_the_best_valid_metric(tiny:
     assert written["tuned"] == {
         "trials": 4,
         "over": list(SPACE),
-        "by": f"{best.search['study']}, trial {best.search['trial']}",
+        "by": f"{best.search['study']}, trial {best.search['trial'] + 1}",
     }
     assert "search" not in written
     assert written["scenario"] == TRAIN
