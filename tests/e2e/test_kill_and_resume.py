@@ -152,7 +152,8 @@ def test_the_record_tells_how_often_it_went_on_and_where(left: dict[str, Left]) 
     # Of 9 batches an epoch, the 12th is in epoch 1, the 12th from there in epoch 2, and the 15th from there in the
     # first epoch of the second training, which leaves the end of the first to go on from.
     assert places == [(1, 1), (1, 2), (1, EPOCHS)]
-    assert left["NeuMF, in the first epoch"].record.resumed[0].keys() == {"at", "status_before", "seconds_before"}
+    entry = left["NeuMF, in the first epoch"].record.resumed[0]
+    assert entry.keys() == {"at", "status_before", "seconds_before", "cost_before"}
     assert left["unbroken NeuMF"].record.resumed == []
 
 
