@@ -195,7 +195,15 @@ def test_one_failing_scenario_does_not_stop_the_folder(tiny: Workspace, capsys: 
 def _start(tiny: Workspace, *arguments: str) -> subprocess.Popen[str]:
     """`run_exps.py` in the workspace, up to the first epoch."""
     command = [sys.executable, "-u", str(ROOT / "run_exps.py"), *arguments]
-    process = subprocess.Popen(command, cwd=tiny.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=tiny.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # What runs in the background is started deaf to Ctrl-C, and so are its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert process.stdout is not None
     started = time.monotonic()
     for line in process.stdout:
