@@ -60,12 +60,13 @@ def overhead() -> None:
     """Seconds per experiment that does nothing, from submitting it to its result, by how many are queued."""
     from distributed import Client, LocalCluster
 
-    from utils.cluster.pool import Pool, _quieten
+    from utils.cluster.chatter import quieten
+    from utils.cluster.pool import Pool
     from utils.console import Console
     from utils.jobs import Job
     from utils.scenario import plan, source
 
-    _quieten()
+    quieten()
     scenario = plan.build(source.from_text(yaml.safe_dump(QUICK), Path("quick.yaml")))
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.cluster import parcel
+from utils.cluster.chatter import quieten
 from utils.cluster.child import ProcessDied, warm_up
 from utils.cluster.order import Order
 from utils.cluster.task import WrongVersion, cancel_all, run_here, run_shipped
@@ -259,7 +260,7 @@ def local_pool(jobs: int, console: Console) -> Iterator[Pool]:
     """`jobs` experiments at once on this machine."""
     from distributed import Client, LocalCluster
 
-    _quieten()
+    quieten()
     warm_up()
     # The experiments are processes of their own, so the workers that wait for them may be threads of this one.
     with (
@@ -276,7 +277,7 @@ def remote_pool(address: str, console: Console) -> Iterator[Pool]:
     """The workers that a scheduler at `address` has; ClusterError where it does not answer or they are of no use."""
     from distributed import Client
 
-    _quieten()
+    quieten()
     try:
         client = Client(address, timeout=_CONNECT_S)
     except (OSError, ValueError, TimeoutError) as error:
@@ -290,11 +291,3 @@ def remote_pool(address: str, console: Console) -> Iterator[Pool]:
         pool.refuse_other_versions()
         pool.width = sum(worker["nthreads"] for worker in pool._workers().values())
         yield pool
-
-
-def _quieten() -> None:
-    """Without Dask's own chatter about workers that come and go; what matters is said by the runs."""
-    import logging
-
-    for name in ("distributed", "distributed.worker", "distributed.scheduler", "distributed.core", "distributed.nanny"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from utils.cluster.chatter import quieten
 from utils.cluster.child import warm_up
 from utils.cluster.gpus import visible_gpus
 from utils.cluster.task import GPU_OF_WORKER
@@ -45,6 +46,7 @@ def serve_one(address: str) -> int:
     from distributed import Worker
 
     _obey_signals()
+    quieten()
     warm_up()
     resources = {"GPU": 1.0} if os.environ.get(GPU_OF_WORKER) else {}
 

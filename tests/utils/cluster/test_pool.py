@@ -12,15 +12,16 @@ import pytest
 from distributed import Client, LocalCluster
 
 from tests.workspace import TRAIN, Lines, Workspace
+from utils.cluster.chatter import quieten
 from utils.cluster.child import ProcessDied
-from utils.cluster.pool import Pool, _quieten, _Sent
+from utils.cluster.pool import Pool, _Sent
 from utils.jobs import Ended, Job
 from utils.scenario import plan, source
 
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    _quieten()
+    quieten()
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
         Client(cluster) as made,
