@@ -6,8 +6,6 @@ import copy
 import datetime
 import logging
 import shutil
-import signal
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +18,7 @@ from typing import Any, TypeVar
 from utils.commands.base import StepResult
 from utils.console import Console
 from utils.context import RunContext
+from utils.interrupts import held_back
 from utils.journal import csv_journal, earlier_runs
 from utils.journal.cost import Meter
 from utils.journal.environment import environment
@@ -205,25 +204,12 @@ def _run_in(plan: Plan, ctx: RunContext, extras: Extras) -> None:
         record.status, record.error = "failed", {"message": _said(error)}
         console.line(f"    failed: {_said(error)}")
     finally:
-        with _undisturbed():
+        with held_back(dropped=True):
             record.ended = datetime.datetime.now().isoformat(timespec="seconds")
             record.cost = meter.read()
             record.seconds = record.cost["seconds"]
             _finish(ctx, extras.journal)
             trackers.end(record)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Ignore Ctrl-C for the moment in which a run writes what it has come to."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _told_to(record: RunRecord, trackers: Trackers, extras: Extras) -> Callable[[str, Mapping[str, Any]], None]:

@@ -52,12 +52,12 @@ class Fit:
 def build_trainer(config: Any, model: Any, checkpoint: Path, tensorboard_dir: Path) -> Any:
     """The trainer for this model; it writes to `checkpoint`, whose name never collides."""
     from recbole.trainer import trainer as trainer_module
-    from torch.utils.tensorboard import SummaryWriter
 
+    from utils.recbole_port.tensorboard import writer
     from utils.recbole_port.trainers import trainer_class
 
     # RecBole makes a folder of its own for TensorBoard and colours its bars whoever reads them.
-    trainer_module.get_tensorboard = lambda logger: SummaryWriter(str(tensorboard_dir))
+    trainer_module.get_tensorboard = lambda logger: writer(tensorboard_dir)
     trainer_module.tqdm = bar_over
     trainer = trainer_class(config)(config, model)
     trainer.saved_model_file = str(checkpoint)

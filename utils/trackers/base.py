@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from utils.interrupts import held_back
 from utils.journal.records import RunRecord
 from utils.registry import Registry
 
@@ -73,7 +74,8 @@ class Trackers:
     def _tell(self, what: Callable[[Tracker], None]) -> None:
         for tracker in list(self._active):
             try:
-                what(tracker)
+                with held_back():
+                    what(tracker)
             except Exception as error:
                 # These packages and their servers raise anything, and the run is worth more than its copy.
                 self._active.remove(tracker)
