@@ -34,6 +34,11 @@ def run(
 ) -> int:
     """Check all scenarios, then run them (or print their trees); returns the exit code."""
     console = Console()
+    if how.jobs > 1 and not (check or info):
+        from utils.cluster.child import warm_up
+
+        # It imports on another core while the scenarios are checked.
+        warm_up()
     try:
         checked = read_plans(paths, start_with, overrides)
         if seeds and any(text.partition("=")[0] in ("seed", "seeds") for text in overrides):

@@ -21,7 +21,7 @@ QUICK = {
     "model": "NeuMF",
     "dataset": "ml-100k",
     "threads": 1,
-    "epochs": 5,
+    "epochs": 12,
     "eval_args": {"split": {"LS": "valid_and_test"}, "order": "TO", "mode": "full"},
     "metrics": ["NDCG"],
     "topk": [10],
