@@ -104,28 +104,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.report:
         _only_with(parser, options, "report", "paths", "baseline", "out")
         return cli.report(options.paths, options.baseline, options.out)
-    running = ("resume", "jobs", "scheduler", "baseline", "seeds")
-    _only_with(parser, options, "check", "info", "paths", "start_with", "overrides", *(() if options.info else running))
+    checked = () if options.info else ("scheduler", "baseline", "seeds")
+    running = () if options.info or options.check else ("resume", "jobs")
+    _only_with(parser, options, "check", "info", "paths", "start_with", "overrides", *checked, *running)
     how = cli.How(options.resume, options.jobs, options.scheduler, options.baseline)
     return cli.run(
         options.paths, options.start_with, options.overrides, options.check, options.info, options.seeds, how
     )
 
 
+_MODES = ("listing", "worker", "query", "rerun", "report", "check", "info")
+
+
 def _only_with(parser: argparse.ArgumentParser, options: argparse.Namespace, *read: str) -> None:
     """Refuse flags that the chosen mode would ignore."""
-    flags = {action.dest: action.option_strings[:1] or ["PATH"] for action in parser._actions if action.dest != "help"}
+    flags = {action.dest: (action.option_strings or ["PATH"])[0] for action in parser._actions}
     ignored = [
-        flags[name][0]
+        flags[name]
         for name, value in vars(options).items()
         if name not in read and value != parser.get_default(name) and value not in ([], None)
     ]
     if ignored:
-        mode = next((flags[name][0] for name in read if getattr(options, name, None) and name in _MODES), "this")
-        parser.error(f"{', '.join(ignored)} would be ignored with {mode}")
-
-
-_MODES = ("listing", "worker", "query", "rerun", "report", "check", "info")
+        mode = next((f"with {flags[name]}" for name in _MODES if getattr(options, name)), "when scenarios are run")
+        parser.error(f"{', '.join(ignored)} would be ignored {mode}")
 
 
 def _positive(text: str) -> int:

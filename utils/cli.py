@@ -160,7 +160,7 @@ def report(paths: Sequence[str], baseline: str | None, out: str | None) -> int:
 
     console = Console()
     try:
-        lines = write_report([Path(path) for path in paths], baseline, Path(out) if out else None)
+        n_runs, lines = write_report([Path(path) for path in paths], baseline, Path(out) if out else None)
     except (NothingThere, NoSuchBaseline) as error:
         console.line(f"{error}")
         return INVALID
@@ -169,7 +169,7 @@ def report(paths: Sequence[str], baseline: str | None, out: str | None) -> int:
         return FAILED
     for line in lines:
         console.line(line)
-    return FAILED if lines[0].startswith("0 runs") else DONE
+    return DONE if n_runs else FAILED
 
 
 def query(text: str, paths: Sequence[str]) -> int:

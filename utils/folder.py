@@ -40,7 +40,7 @@ def run_folder(plans: Sequence[Plan], console: Console, how: How) -> bool:
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     run = _Folder(console, how, len(plans))
     try:
-        with _executor(console, how, len(fixed)) as executor:
+        with _executor(console, how) as executor:
             try:
                 run.jobs(fixed, executor)
                 for plan in searched:
@@ -61,7 +61,7 @@ def run_folder(plans: Sequence[Plan], console: Console, how: How) -> bool:
 
 
 @contextmanager
-def _executor(console: Console, how: How, n_fixed: int) -> Iterator[Executor]:
+def _executor(console: Console, how: How) -> Iterator[Executor]:
     from utils.jobs import OneByOne
 
     if how.scheduler is not None:
@@ -88,7 +88,7 @@ class _Folder:
         self._open = 0
 
     def jobs(self, plans: Sequence[Plan], executor: Executor) -> None:
-        from utils.jobs import Job
+        from utils.jobs import Job, folder_of
         from utils.runner import done_before
 
         if executor.width > 1:
@@ -100,7 +100,7 @@ class _Folder:
             if self._how.resume and (done := done_before(plan)) is not None:
                 self._console.line(job.label)
                 self.records.append(done)
-                self._console.line(f"    done already; record and model in {_where(done)}")
+                self._console.line(f"    done already; record and model in {folder_of(done)}")
                 continue
             executor.submit(job)
             self._open += 1
@@ -110,9 +110,15 @@ class _Folder:
             self._next(executor)
 
     def search(self, plan: Plan, executor: Executor) -> None:
+        from utils.search.study import StudyError
         from utils.search.sweep import Sweep
 
-        sweep = Sweep(plan, self._console, self._how.resume)
+        try:
+            sweep = Sweep(plan, self._console, self._how.resume)
+        except StudyError as error:
+            self._console.line(f"{plan.path}: {error}")
+            self.failed = True
+            return
         self._console.line(f"{plan.path}: {sweep.what}")
         while True:
             while self._open < executor.width and (job := sweep.next_trial()) is not None:
@@ -121,7 +127,13 @@ class _Folder:
             if not self._open:
                 break
             sweep.tell(self._next(executor))
-        self._console.line(sweep.finish())
+        try:
+            self._console.line(sweep.finish())
+        except OSError as error:
+            self._console.line(
+                f"    the best scenario cannot be written: {error}; --resume writes it without new trials"
+            )
+            self.failed = True
         self.failed = self.failed or sweep.best is None
 
     def cancel(self, executor: Executor) -> None:
@@ -157,12 +169,6 @@ class _Folder:
             self._console.line(f"    {ended.message}")
         # A trial that was given up is no failure.
         self.failed = self.failed or ended.record is None or ended.record.status not in ("done", "pruned")
-
-
-def _where(record: RunRecord) -> object:
-    from utils.jobs import folder_of
-
-    return folder_of(record)
 
 
 def _worth_showing(ended: Ended) -> Iterator[str]:

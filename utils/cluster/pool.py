@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import queue
 import shutil
+import tarfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -89,15 +90,14 @@ class Pool:
             self._start(index)
 
     def next(self) -> Ended:
-        while True:
-            index, ended = self._wait()
-            self._sent_out.discard(index)
-            self._jobs[index].done = True
-            for number in self._blocked_by.pop(index, []):
-                self._jobs[number].waits_for.discard(index)
-                if not self._jobs[number].waits_for:
-                    self._start(number)
-            return ended
+        index, ended = self._wait()
+        self._sent_out.discard(index)
+        self._jobs[index].done = True
+        for number in self._blocked_by.pop(index, []):
+            self._jobs[number].waits_for.discard(index)
+            if not self._jobs[number].waits_for:
+                self._start(number)
+        return ended
 
     def cancel(self) -> Iterator[Ended]:
         """Have all running experiments end as by Ctrl-C; their records say so."""
@@ -249,9 +249,9 @@ class Pool:
             if ended.record.status in ("done", "pruned"):
                 shutil.rmtree(folder_of(ended.record) / UNFINISHED_DIR, ignore_errors=True)
             keep_row(job.plan, ended.record)
-        except (OSError, ValueError) as error:
-            warning = f"    warning: what came back could not be kept: {error}"
-            return replace(ended, lines=(*ended.lines, warning))
+        except (OSError, ValueError, tarfile.TarError) as error:
+            # Without its files nothing that it printed can be looked up: that is no success.
+            return Ended(job, message=f"failed: what came back could not be kept: {error}", lines=ended.lines)
         return ended
 
 

@@ -30,8 +30,7 @@ class Gain:
     """Method minus baseline in one metric; positive is better, also where less is better.
 
     by_user: differences [n_seeds, n_users], None where the runs kept no metrics by user. users_lost: some of them did,
-    and what is left of them cannot be compared. holm, bh: `p` corrected for
-    all comparisons of a report.
+    and what is left of them cannot be compared. holm, bh: `p` corrected for all comparisons of a report.
     """
 
     metric: str

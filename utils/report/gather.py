@@ -99,8 +99,8 @@ def _read(file: Path, found: Found) -> None:
     try:
         record = RunRecord.read(file)
         run = Run(record, file.parent)
-        # Whether it holds what every run has.
-        str(record.settings["model"]), run.outcome
+        # Raises where it does not hold what every run has.
+        _ = record.settings["model"], run.outcome
         found.runs.append(run)
     except OSError as error:
         found.problems.append((str(file), f"cannot be read: {error.strerror}"))

@@ -16,9 +16,10 @@ from utils.report.page import render
 NAME = "report"
 
 
-def write_report(paths: Sequence[Path], baseline: str | None = None, out: Path | None = None) -> list[str]:
-    """Write report.html, report.csv and report.png into `out`, else beside the first path; what the user is told.
+def write_report(paths: Sequence[Path], baseline: str | None = None, out: Path | None = None) -> tuple[int, list[str]]:
+    """Write report.html, report.csv and report.png into `out`, else beside the first path.
 
+    (how many runs it is about, what the user is told).
     NothingThere, NoSuchBaseline or OSError where that cannot be.
     """
     found = gather(paths)
@@ -48,7 +49,7 @@ def write_report(paths: Sequence[Path], baseline: str | None = None, out: Path |
         *sorted(lost),
         f"written: {', '.join(told)}",
     ]
-    return lines
+    return len(data["runs"]), lines
 
 
 def _csv(data: dict[str, object]) -> str:

@@ -39,6 +39,28 @@ def sampler(method: str, seed: int, number: int) -> Any:
     return TPESampler(seed=own, constant_liar=True) if method == "tpe" else RandomSampler(seed=own)
 
 
+class StudyError(Exception):
+    """The file of the studies cannot be used."""
+
+
+def begin(storage: str, name: str, pruner: Any, bigger: bool, resume: bool) -> Any:
+    """The study of that name, made where it is not there, and made anew unless it is resumed.
+
+    StudyError where its file is damaged or cannot be written.
+    """
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        if not resume:
+            forget(storage, name)
+        return load(storage, name, pruner, bigger, create=True)
+    except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
+        why = str(error.__cause__ or error).splitlines()[0]
+        file = storage.removeprefix("sqlite:///")
+        raise StudyError(f"{file} cannot be used ({why}); repair or move it, the runs are in their records") from error
+
+
 def load(storage: str, name: str, pruner: Any, bigger: bool = True, create: bool = False) -> Any:
     """The study of that name; made where `create` and it is not there."""
     import optuna

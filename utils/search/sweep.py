@@ -24,7 +24,10 @@ _VALUES = "values"
 
 
 class Sweep:
-    """The trials of one scenario's `search:`; `next_trial` and `tell` in turn, `finish` in the end."""
+    """The trials of one scenario's `search:`; `next_trial` and `tell` in turn, `finish` in the end.
+
+    StudyError where the file of the studies cannot be used.
+    """
 
     def __init__(self, plan: Plan, console: Console, resume: bool) -> None:
         self._plan, self._console = plan, console
@@ -37,14 +40,12 @@ class Sweep:
         steps = [(name, step.command.model_dump()) for name, step in named_steps(plan)]
         settings = {name: value for name, value in plan.settings.items() if name != "baseline"}
         self._name = studies.name_of(plan.path, [settings, steps])
-        if not resume:
-            studies.forget(self._storage, self._name)
         bigger = self._metric.partition("@")[0] not in SMALLER
         pruner = studies.pruner() if self._search.get("prune") else None
-        self._study = studies.load(self._storage, self._name, pruner, bigger, create=True)
-        self._open: dict[str, Any] = {}
+        self._study = studies.begin(self._storage, self._name, pruner, bigger, resume)
+        # Trial number -> Optuna's id, of those that were given out.
+        self._open: dict[int, Any] = {}
         self._cut = deque(self._unfinished())
-        self._records: dict[int, RunRecord] = {}
 
     @property
     def what(self) -> str:
@@ -74,8 +75,8 @@ class Sweep:
         """Keep what a trial came to: its best valid metric. A cut one stays open."""
         from optuna.trial import TrialState
 
-        number = ended.job.extras.search["trial"] if ended.job.extras.search else 0
-        trial_id = self._open.pop(str(number))
+        assert ended.job.extras.search is not None
+        trial_id = self._open.pop(ended.job.extras.search["trial"])
         record = ended.record
         if ended.cancelled or (record is not None and record.status == "cancelled"):
             return
@@ -124,7 +125,7 @@ class Sweep:
         return values, trial
 
     def _job(self, number: int, trial_id: int, values: dict[str, Any], resume: bool) -> Job:
-        self._open[str(number)] = trial_id
+        self._open[number] = trial_id
         plan = plan_of(with_values(self._plan, values, tested=False), self._plan.path)
         pruning = Pruning(self._storage, self._name, number, self._metric) if self._search.get("prune") else None
         shown = ", ".join(f"{name}={value}" for name, value in values.items())

@@ -21,7 +21,7 @@ def test_a_parcel_is_unpacked_as_it_was(tmp_path: Path) -> None:
     assert (tmp_path / "here" / "saved" / "r" / "record.json").read_bytes() == b"{}\r\n"
 
 
-@pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "a/../../outside"])
+@pytest.mark.parametrize("name", ["../outside", "/outside", "a/../../outside"])
 def test_a_parcel_that_leads_out_of_the_folder_is_refused(tmp_path: Path, name: str) -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:

@@ -16,6 +16,7 @@ from utils.cluster.chatter import quieten
 from utils.cluster.child import ProcessDied
 from utils.cluster.pool import Pool, _Sent
 from utils.jobs import Ended, Job
+from utils.journal.records import RunRecord
 from utils.scenario import plan, source
 
 
@@ -88,6 +89,15 @@ def test_an_experiment_takes_a_gpu_slot_where_there_are_any(tiny: Workspace) -> 
     # Nobody waits for the slot of a worker that may not be used.
     assert pool._resources(_Sent(_job(tiny), set(), excluded={"w0"})) == {}
     assert Pool(_WithWorkers({}, {}), Lines(), 2, 2)._resources(_Sent(_job(tiny), set())) == {}
+
+
+def test_results_that_cannot_be_kept_are_a_failure(tiny: Workspace, client: Client) -> None:
+    job = _job(tiny)
+    pool = Pool(client, Lines(), 2, None)
+    record = RunRecord("r", "a.yaml", dict(job.plan.settings), status="done")
+    ended = pool._received(job, (Ended(job, record), b"half a parcel"))
+    assert ended.record is None
+    assert ended.message.startswith("failed: what came back could not be kept: ")
 
 
 def test_a_child_takes_its_share_of_the_threads_whatever_its_scenario_says(tiny: Workspace) -> None:

@@ -74,7 +74,8 @@ def test_trials_of_a_search_are_runs_and_no_variants(tmp_path: Path) -> None:
 
 def test_a_report_is_written_and_says_what_it_found(tmp_path: Path) -> None:
     _found(tmp_path / "saved")
-    lines = write_report([tmp_path / "saved"], None, tmp_path / "out")
+    n_runs, lines = write_report([tmp_path / "saved"], None, tmp_path / "out")
+    assert n_runs == 7
     assert lines[0] == "7 runs of 3 variants, 1 of them failed or unfinished"
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["report.csv", "report.html", "report.png"]
     with (tmp_path / "out" / "report.csv").open(newline="") as file:

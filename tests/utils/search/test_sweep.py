@@ -132,3 +132,25 @@ def test_a_step_parameter_is_tried_as_well(tiny: Workspace) -> None:
     path = tiny.write([reduce, *TRAIN], "case", search={"method": "grid", "space": {"reduce_dim.dimension": [2, 4]}})
     assert run_folder([plan.build(source.read(path.relative_to(tiny.folder)))], Lines(), How())
     assert [record.steps[0]["facts"]["dimension"] for record in _records(tiny)] == [2, 4]
+
+
+def test_a_damaged_file_of_studies_is_named_and_left_alone(tiny: Workspace) -> None:
+    (tiny.folder / "search.db").write_bytes(b"no database, but long enough to be looked at as one" * 40)
+    console = Lines()
+    assert not run_folder([_plan(tiny, trials=2)], console, How())
+    assert "search.db cannot be used (" in console.text
+    assert "Traceback" not in console.text
+    assert (tiny.folder / "search.db").read_bytes().startswith(b"no database")
+    assert not _records(tiny)
+
+
+def test_where_the_best_scenario_cannot_be_written_its_trials_are_kept(tiny: Workspace) -> None:
+    (tiny.folder / "best").write_text("a file in the way")
+    console = Lines()
+    assert not run_folder([_plan(tiny, trials=2)], console, How())
+    assert "the best scenario cannot be written" in console.text
+    (tiny.folder / "best").unlink()
+    runs = len(_records(tiny))
+    _run(tiny, resume=True, trials=2)
+    assert len(_records(tiny)) == runs
+    assert (tiny.folder / "best" / "case.yaml").is_file()
