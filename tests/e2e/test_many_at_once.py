@@ -204,3 +204,16 @@ def test_a_cancelled_folder_leaves_a_record_of_each_run_that_was_begun(tiny: Wor
     assert 1 <= len(rows) < 6
     assert {row["status"] for row in rows} <= {"cancelled", "done"}
     assert "cancelled" in output
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="looks for processes in /proc")
+def test_a_scheduler_that_dies_is_one_line(tiny: Workspace) -> None:
+    _folder(tiny, epochs=100_000, stopping_step=100_000)
+    with cluster(1) as workers:
+        process = _start(tiny, "--scheduler", workers.address)
+        _until(lambda: any(_busy(pid) for worker in workers.workers for pid in _children(worker.pid)))
+        workers.scheduler.kill()
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "the scheduler is gone; go on with --resume when it is back" in output
+    assert "Traceback" not in output

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 
-_LOGGERS = ("distributed", "distributed.worker", "distributed.scheduler", "distributed.core", "distributed.nanny")
+# Dask gives some of them a level of their own.
+_LOGGERS = ("client", "comm", "core", "nanny", "scheduler", "utils", "worker")
 
 
 def quieten() -> None:
     """Keep it off the console."""
-    for name in _LOGGERS:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name in ("distributed", *(f"distributed.{part}" for part in _LOGGERS)):
+        # A connection that is lost is told as an error, with its traceback.
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)

@@ -18,9 +18,10 @@ _MAIN = ROOT / "run_exps.py"
 
 @dataclass
 class Cluster:
-    """The scheduler's address and the worker processes."""
+    """The scheduler's address, its process and those of the workers."""
 
     address: str
+    scheduler: subprocess.Popen[bytes]
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
 
@@ -35,7 +36,7 @@ def cluster(n_workers: int, main: Path = _MAIN, environment: dict[str, str] | No
          "--no-dashboard", "--no-show"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    started = Cluster(f"tcp://127.0.0.1:{port}")
+    started = Cluster(f"tcp://127.0.0.1:{port}", scheduler)
     try:
         _wait_for(port)
         for _ in range(n_workers):
