@@ -7,7 +7,7 @@ import inspect
 import pkgutil
 from collections.abc import Iterator
 
-from models.losses.base import LOSSES, Formula
+from models.losses.base import LOSSES, Loss
 from models.losses.legacy import LEGACY_LOSSES, DistilLosses, LegacyLoss
 from utils.registry import UnknownName, import_own
 
@@ -19,7 +19,7 @@ def loss_names() -> list[str]:
     return sorted([*LOSSES.names(), *LEGACY_LOSSES])
 
 
-def find_loss(name: str, model_name: str) -> Formula | LegacyLoss | type[DistilLosses]:
+def find_loss(name: str, model_name: str) -> Loss | LegacyLoss | type[DistilLosses]:
     """The loss of that name: a formula, one of LLM-KT's names, or a DistilLosses subclass of the user's own.
 
     Own classes are looked up in the modules of `models/losses` and in the model's own file.

@@ -16,7 +16,6 @@ def cosine(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
     A row of zeros has no direction: its distance is 1 and its gradient 0. (The slope beside it is 1 / length,
     which at a clamped length of 1e-8 would throw the model away.)
     """
-    teacher = teacher.detach()
     # Mixed precision gives a half student, whose squares would vanish long before its vectors do.
     student = student.to(torch.promote_types(student.dtype, teacher.dtype))
     empty = student.detach().square().sum(-1) <= _SHORTEST**2

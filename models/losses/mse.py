@@ -11,4 +11,4 @@ def mse(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
 
     The idea of drawing a layer towards such vectors is LLM-KT's (arXiv 2411.00556).
     """
-    return (student - teacher.detach()).square().mean()
+    return (student - teacher).square().mean()
