@@ -27,12 +27,14 @@ class Loss:
     """A formula under a name.
 
     compares: what it puts side by side. masks: it is asked of rows whose input was hidden from the model.
+    contrasts: each row is set against all others of the batch, so that no user or item may be in it twice.
     """
 
     name: str
     formula: Formula
     compares: Compares = "rows"
     masks: bool = False
+    contrasts: bool = False
 
     def __call__(self, student: torch.Tensor, teacher: torch.Tensor, **options: float) -> torch.Tensor:
         """The loss, a scalar; no gradient flows into the teacher."""
@@ -51,11 +53,13 @@ class Loss:
 LOSSES: Registry[Loss] = Registry("loss", package="models.losses")
 
 
-def loss(name: str, compares: Compares = "rows", masks: bool = False) -> Callable[[Formula], Formula]:
+def loss(
+    name: str, compares: Compares = "rows", masks: bool = False, contrasts: bool = False
+) -> Callable[[Formula], Formula]:
     """Decorator that makes a formula usable as `distil_loss: name`; the function stays as it is."""
 
     def enter(formula: Formula) -> Formula:
-        LOSSES.register(name)(Loss(name, formula, compares, masks))
+        LOSSES.register(name)(Loss(name, formula, compares, masks, contrasts or compares != "rows"))
         return formula
 
     return enter

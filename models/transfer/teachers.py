@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -27,6 +28,11 @@ class Teacher:
     @property
     def width(self) -> int:
         return self.vectors.shape[1]
+
+    @cached_property
+    def complete(self) -> bool:
+        """Whether every row but the padding has a vector."""
+        return bool(self.present[1:].all())
 
     def to(self, device: torch.device) -> Teacher:
         """The same teacher on another device."""
