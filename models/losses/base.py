@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_type_hints
 
 import torch
-from annotated_types import Gt
+from annotated_types import Ge, Gt
 
 from utils.registry import Registry
 
@@ -20,6 +20,8 @@ Compares = Literal["rows", "relations", "scores"]
 
 # Types of options, with their range: a scenario's values are checked against them before anything runs.
 Positive = Annotated[float, Gt(0)]
+PositiveCount = Annotated[int, Ge(1)]
+AtLeastTwo = Annotated[int, Ge(2)]
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,11 @@
 import torch
 
 from models.losses.base import loss
+from models.losses.precision import full_precision
 
 
 @loss("mse")
+@full_precision
 def mse(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
     """Mean over all entries of (student - teacher)^2, both [n, dim] -> scalar.
 
