@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from utils.journal.records import RunRecord
 
-# Settings that change no number.
+# Settings that change no number; of `slices` those of the whole test part.
 WITHOUT_EFFECT = frozenset(
     [
         "threads", "save", "journal_name", "logger_level", "show_progress", "state", "checkpoint_dir", "data_path",
         "log_wandb", "wandb_project", "loss_decimal_place", "eval_batch_size", "worker", "use_gpu", "gpu_id",
-        "seeds", "baseline", "search", "tuned", "trackers",
+        "seeds", "baseline", "search", "tuned", "trackers", "slices",
     ]
 )  # fmt: skip
 # Those, and what is the transfer itself or is compared in another form: as RecBole resolved it, in the protocol.
@@ -36,6 +36,7 @@ class Outcome:
     filter_seen: whether the items that a user had seen were left out of the ranking; None where none was ranked.
     budget: what each of these trainings was given, to be compared before numbers are.
     per_user_file: the file beside the record with the metrics by user.
+    slices: the metrics by slice of users and items, see `utils.journal.slices`; slice_bounds: who is cold in them.
     """
 
     metrics: Mapping[str, float]
@@ -46,6 +47,8 @@ class Outcome:
     loaded: bool
     budget: Sequence[Mapping[str, Any]]
     per_user_file: str | None = None
+    slices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    slice_bounds: Mapping[str, int] = field(default_factory=dict)
 
 
 def outcome_of(record: RunRecord) -> Outcome | None:
@@ -67,6 +70,8 @@ def outcome_of(record: RunRecord) -> Outcome | None:
         loaded=bool(inherited),
         budget=[_budget(stage) for stage in trainings],
         per_user_file=last.get("per_user_file"),
+        slices=last.get("slices") or {},
+        slice_bounds=last.get("slice_bounds") or {},
     )
 
 

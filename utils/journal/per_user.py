@@ -20,6 +20,11 @@ def file_name(stage: str) -> str:
     return f"per_user_{stage}.parquet"
 
 
+def sliced(metric: str, part: str) -> str:
+    """The column of a metric in a slice of items, as `cold_items:ndcg@10`; NaN for users who have none of these."""
+    return f"{part}:{metric}"
+
+
 def write(path: Path, users: pd.Series, n_train: pd.Series, values: pd.DataFrame) -> None:
     """Write the metrics `values` [n_rows, n_metrics] of the users `users` [n_rows] (tokens), in one step.
 
@@ -39,7 +44,7 @@ def write(path: Path, users: pd.Series, n_train: pd.Series, values: pd.DataFrame
 def read(path: Path) -> pd.DataFrame:
     """Metrics by user, indexed by token; a user's rows are averaged. PerUserError where the file cannot be read.
 
-    Columns: the number of train items, and one per metric.
+    Columns: the number of train items, one per metric, and those of `sliced`.
     """
     try:
         # A report reads thousands of these; pandas' own reader takes several times as long.

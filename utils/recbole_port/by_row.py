@@ -1,14 +1,16 @@
-"""Test metrics of every evaluated row, which RecBole computes and averages at once."""
+"""Test metrics of every evaluated row, and the ranking behind them, which RecBole averages and drops at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
+from torch.overrides import TorchFunctionMode
 
 
 @dataclass
@@ -17,14 +19,34 @@ class ByRow:
 
     A row is a user of a general model and a target of a sequential one. Empty where RecBole ranks nothing: metrics
     of single ratings (RMSE, AUC ...), and those of the whole list of recommendations, have no value by row.
+
+    metrics: RecBole's metrics of the first k. hits: what they are computed from, [n_rows, k + 1]: whether each ranked
+    item is relevant, and how many items are. ranked: the items themselves, [n, k] for each batch. relevant: row and
+    item of what is relevant, [2, n] for each batch.
     """
 
+    metrics: Sequence[Any] = ()
     users: list[torch.Tensor] = field(default_factory=list)
     values: dict[str, np.ndarray] = field(default_factory=dict)
+    hits: torch.Tensor = field(default_factory=lambda: torch.zeros(0, 1, dtype=torch.int64))
+    ranked: list[torch.Tensor] = field(default_factory=list)
+    relevant: list[torch.Tensor] = field(default_factory=list)
 
     @property
     def user_rows(self) -> np.ndarray:
         return torch.cat(self.users).numpy() if self.users else np.zeros(0, dtype=np.int64)
+
+    @cached_property
+    def ranked_items(self) -> torch.Tensor:
+        """The first k items of every row, [n_rows, k]."""
+        return torch.cat(self.ranked).cpu()
+
+    @cached_property
+    def relevant_items(self) -> torch.Tensor:
+        """Row and item of everything relevant, [2, n], each pair once."""
+        firsts = np.cumsum([0, *map(len, self.ranked)])
+        pairs = [pair + torch.tensor([[first], [0]]) for pair, first in zip(self.relevant, firsts[:-1], strict=True)]
+        return torch.unique(torch.cat(pairs, dim=1), dim=1)
 
 
 class RowsOfUsers:
@@ -49,25 +71,88 @@ class RowsOfUsers:
 
 @contextmanager
 def watched(trainer: Any) -> Iterator[ByRow]:
-    """Collect the metrics of each row that an evaluation inside the block averages."""
-    rows = ByRow()
-    ranked = [metric for metric in trainer.evaluator.metric_class.values() if "rec.topk" in metric.metric_need]
-    for metric in ranked:
-        metric.topk_result = _kept(rows, metric)
+    """Collect the metrics of each row that an evaluation inside the block averages, and the ranking behind them."""
+    rows = ByRow([metric for metric in trainer.evaluator.metric_class.values() if "rec.topk" in metric.metric_need])
     trainer.by_row = rows
     try:
-        yield rows
+        with ExitStack() as stack:
+            rows.values = stack.enter_context(_values_kept(rows.metrics))
+            if rows.metrics:
+                stack.enter_context(_ranking_kept(trainer.eval_collector, rows))
+            yield rows
     finally:
         trainer.by_row = None
-        for metric in ranked:
+
+
+def measured(metrics: Sequence[Any], hits: torch.Tensor) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """(RecBole's averages, the values [n_rows] behind them) of `hits` [n_rows, k + 1], as `ByRow` has them."""
+    from recbole.evaluator.collector import DataStruct
+
+    struct = DataStruct()
+    struct.set("rec.topk", hits)
+    averages: dict[str, float] = {}
+    with _values_kept(metrics) as values:
+        for metric in metrics:
+            averages.update({str(name): float(value) for name, value in metric.calculate_metric(struct).items()})
+    return averages, values
+
+
+@contextmanager
+def _values_kept(metrics: Sequence[Any]) -> Iterator[dict[str, np.ndarray]]:
+    """What these metrics average inside the block, by name."""
+    values: dict[str, np.ndarray] = {}
+    for metric in metrics:
+        metric.topk_result = _keeping(values, metric)
+    try:
+        yield values
+    finally:
+        for metric in metrics:
             del metric.topk_result
 
 
-def _kept(rows: ByRow, metric: Any) -> Any:
+def _keeping(values: dict[str, np.ndarray], metric: Any) -> Callable[..., Any]:
     average = metric.topk_result
 
     def topk_result(name: str, value: np.ndarray) -> Any:
-        rows.values.update({f"{name}@{k}": np.asarray(value[:, k - 1], dtype=np.float64) for k in metric.topk})
+        values.update({f"{name}@{k}": np.asarray(value[:, k - 1], dtype=np.float64) for k in metric.topk})
         return average(name, value)
 
     return topk_result
+
+
+class _LastTopk(TorchFunctionMode):
+    """Remembers the indices of the last torch.topk inside the block.
+
+    Ranking once more would take its time again, and may order ties differently on a GPU.
+    """
+
+    indices: torch.Tensor
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func is torch.topk:
+            self.indices = result.indices
+        return result
+
+
+@contextmanager
+def _ranking_kept(collector: Any, rows: ByRow) -> Iterator[None]:
+    """Of every batch that RecBole's collector is given inside the block, keep in `rows` what it ranks first."""
+    collect, finish = collector.eval_batch_collect, collector.get_data_struct
+
+    def eval_batch_collect(scores: torch.Tensor, interaction: Any, positive_u: Any, positive_i: Any) -> None:
+        with _LastTopk() as last:
+            collect(scores, interaction, positive_u, positive_i)
+        rows.ranked.append(last.indices)
+        rows.relevant.append(torch.stack([positive_u.cpu(), positive_i.cpu()]))
+
+    def get_data_struct() -> Any:
+        struct = finish()
+        rows.hits = struct.get("rec.topk")
+        return struct
+
+    collector.eval_batch_collect, collector.get_data_struct = eval_batch_collect, get_data_struct
+    try:
+        yield
+    finally:
+        del collector.eval_batch_collect, collector.get_data_struct

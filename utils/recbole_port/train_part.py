@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -16,7 +17,22 @@ from utils.recbole_port.session import Data
 
 
 def train_pairs(config: Any, data: Data) -> pd.DataFrame:
-    """Every pair of user and item tokens of the full train part, once, in columns named as RecBole's fields.
+    """Every pair of user and item tokens of the full train part, once, in columns named as RecBole's fields."""
+    users, items = config["USER_ID_FIELD"], config["ITEM_ID_FIELD"]
+    user_rows, item_rows = train_row_pairs(config, data)
+    user_tokens, item_tokens = data.dataset.field2id_token[users], data.dataset.field2id_token[items]
+    return pd.DataFrame({users: user_tokens[user_rows], items: item_tokens[item_rows]})
+
+
+def train_counts(config: Any, data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """How many items of the full train part each user has [n_users], and how many users each item [n_items]."""
+    sizes = [data.dataset.num(config[field]) for field in ("USER_ID_FIELD", "ITEM_ID_FIELD")]
+    user_rows, item_rows = train_row_pairs(config, data)
+    return np.bincount(user_rows, minlength=sizes[0]), np.bincount(item_rows, minlength=sizes[1])
+
+
+def train_row_pairs(config: Any, data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """Every pair of user and item of the full train part, once, as RecBole's rows: users [n] and items [n].
 
     RecBole's sequential train rows are (history, target): a user's first item stands only in a history, as
     the first of each of the histories that reach back to it.
@@ -33,8 +49,7 @@ def train_pairs(config: Any, data: Data) -> pd.DataFrame:
     known = (user_rows > 0) & (item_rows > 0)
     n_items = data.dataset.num(items)
     keys = torch.unique(user_rows[known] * n_items + item_rows[known]).numpy()
-    user_tokens, item_tokens = data.dataset.field2id_token[users], data.dataset.field2id_token[items]
-    return pd.DataFrame({users: user_tokens[keys // n_items], items: item_tokens[keys % n_items]})
+    return keys // n_items, keys % n_items
 
 
 def train_fingerprint(config: Any, data: Data) -> str:

@@ -10,7 +10,7 @@ from utils.recbole_port import known_settings
 from utils.scenario.settings import effective
 
 # Read again by each of these commands.
-_AT_EACH = {"distil_loss_weight": ("train",), "show_progress": ("train", "test_eval")}
+_AT_EACH = {"distil_loss_weight": ("train",), "show_progress": ("train", "test_eval"), "slices": ("test_eval",)}
 # Settings of ours, and which part of RecBole they steer.
 _STEERS = {"train_rows": "data", "filter_seen": "data", "precision": "trainer"}
 # Read once, before the first step.

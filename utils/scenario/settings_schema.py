@@ -147,6 +147,13 @@ class Search(Section):
     unequal_trials: bool = Field(False, description="Accept another number of trials than the baseline's.")
 
 
+class SliceBounds(Section):
+    """Up to how many interactions in the train part, each pair of user and item counted once, one is cold."""
+
+    cold_users: NonNegativeInt = 20
+    cold_items: NonNegativeInt = 10
+
+
 class Tuned(Section):
     """How the values of this scenario were found; written by a search, so that comparisons know its budget."""
 
@@ -193,6 +200,12 @@ class BridgeSettings(BaseModel):
     )
     search: Search | None = None
     tuned: Tuned | None = None
+    slices: SliceBounds = Field(  # type: ignore[assignment]
+        # As plain values, because a resolved scenario writes the defaults down.
+        SliceBounds().model_dump(),
+        description="Who is cold in the slices of the test metrics: has at most this many interactions in the train "
+        "part.",
+    )
     trackers: list[Literal["tensorboard", "mlflow", "wandb"]] = Field(
         ["tensorboard"], description="Where runs are recorded besides the journal."
     )

@@ -40,7 +40,7 @@ def test_a_plain_run_says_what_it_does(plain: Run) -> None:
         "        epoch   1: loss N, valid ndcg@5 N",
         "        2 epochs, best valid ndcg@5 N in epoch 1",
         "    4/4 test_eval",
-        "        recall@5 N, ndcg@5 N (seen items left out)",
+        "        recall@5 N, ndcg@5 N (seen items left out); cold items (2 rows) N, cold users (30 rows) N ndcg@5",
     ]
 
 
