@@ -14,6 +14,7 @@ from utils.folder import How, run_folder
 from utils.paths import DEFAULT_CHECKPOINT_DIR
 from utils.scenario import plan as plans
 from utils.scenario import source
+from utils.scenario.controls import for_each_control
 from utils.scenario.errors import Problem, ScenarioError, render_problems
 from utils.scenario.plan import Plan
 from utils.scenario.seeds import for_each_seed, parse_seeds
@@ -43,7 +44,8 @@ def run(
         checked = read_plans(paths, start_with, overrides)
         if seeds and any(text.partition("=")[0] in ("seed", "seeds") for text in overrides):
             raise ScenarioError([Problem(f"--seeds {seeds}", 0, 0, "--set names seeds as well; keep one of them")])
-        checked = checked if info else for_each_seed(checked, parse_seeds(seeds) if seeds else None)
+        if not info:
+            checked = for_each_seed(for_each_control(checked), parse_seeds(seeds) if seeds else None)
         check_together(checked, how)
     except ScenarioError as error:
         console.line(render_problems(error.problems))

@@ -51,7 +51,7 @@ class RunContext:
     train_index: int | None = None
     trainings: int = 0
     transfer: dict[str, Any] = field(default_factory=dict)
-    outputs: dict[str, list[int | str]] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
     trainable: list[Any] = field(default_factory=list)
     changed: dict[str, Any] = field(default_factory=dict)
     in_force: dict[str, Any] = field(default_factory=dict)
@@ -174,6 +174,11 @@ class RunContext:
         """a in (1-a) * model loss + a * transfer loss."""
         given = self.settings.get("distil_loss_weight")
         return float(BridgeSettings.model_fields["distil_loss_weight"].default if given is None else given)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether this run is the plain twin of its scenario: the same steps, and nothing is transferred."""
+        return self.settings.get("control") == "plain"
 
     def drop_trainer(self) -> None:
         """Let go of the trainer and of the files that it holds open."""

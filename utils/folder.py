@@ -95,8 +95,9 @@ class _Folder:
             self._console.line(f"{len(plans)} experiments, {executor.width} at once")
         several = len({str(plan.path) for plan in plans}) < len(plans)
         for number, plan in enumerate(plans, start=1):
-            seed = f", seed {plan.settings['seed']}" if several and "seed" in plan.settings else ""
-            job = Job(f"[{number}/{self._total}] {plan.path}{seed}", plan, self._how.resume)
+            parts = [f"seed {plan.settings['seed']}"] if several and "seed" in plan.settings else []
+            parts += [f"control {plan.settings['control']}"] if plan.settings.get("control") else []
+            job = Job(", ".join([f"[{number}/{self._total}] {plan.path}", *parts]), plan, self._how.resume)
             if self._how.resume and (done := done_before(plan)) is not None:
                 self._console.line(job.label)
                 self.records.append(done)
@@ -191,7 +192,13 @@ def summary(records: Sequence[RunRecord], baseline: str | None) -> str:
 
     shown = [record for record in records if not (record.search or {}).get("study")]
     seeds = {record.settings.get("seed") for record in shown}
-    if len(seeds) < 2 and baseline is None and not any(record.settings.get("baseline") for record in shown):
+    controls = any(record.settings.get("control") for record in shown)
+    if (
+        len(seeds) < 2
+        and not controls
+        and baseline is None
+        and not any(record.settings.get("baseline") for record in shown)
+    ):
         return summary_table(shown)
     runs = [Run(record, folder_of(record)) for record in shown]
     try:

@@ -12,9 +12,18 @@ from utils.scenario.errors import StepError
 if TYPE_CHECKING:
     from models.transfer.controls import Control
     from models.transfer.teachers import Side, Teacher
+    from utils.data.embeddings import VectorFile
 
 # What stands in for the vector of a row that has none: nothing, zeros, the mean of all others; or none may be missing.
 Missing = Literal["skip", "zero", "mean", "error"]
+
+
+def read_file(path: Path) -> VectorFile:
+    """The vectors of a `.pt` file, or of a profile JSON; VectorFileError for one that cannot be used."""
+    from utils.data.embeddings import read_vectors
+    from utils.data.preprocess import vectors_from_json
+
+    return read_vectors(path) if path.suffix == ".pt" else vectors_from_json(path)
 
 
 def load_vectors(
@@ -28,10 +37,10 @@ def load_vectors(
     """(vectors [n_rows, dim] in RecBole's row order, what to say of their coverage).
 
     parameter: of the command, for errors. control: the command's own; a scenario that runs as a control is stronger.
-    StepError for a file that cannot be used: unreadable, of another dataset or side, or written from another train part.
+    StepError for a file that cannot be used: unreadable, of another dataset or side, or from another train part.
     """
     from models.transfer.teachers import Teacher
-    from utils.data.embeddings import VectorFileError, align, read_vectors
+    from utils.data.embeddings import VectorFileError, align
     from utils.recbole_port import session
     from utils.recbole_port.train_part import file_tokens
 
@@ -40,7 +49,7 @@ def load_vectors(
     field = config["USER_ID_FIELD" if side == "users" else "ITEM_ID_FIELD"]
     starts_with_1 = bool(ctx.llm_config.get(f"{side}_start_with_1", True))
     try:
-        file = read_vectors(path)
+        file = read_file(path)
         ids = session.id_map(ctx.data, field)
         aligned = align(path, file, ids, side, starts_with_1, lambda: file_tokens(config, side))
     except VectorFileError as error:

@@ -326,7 +326,7 @@ def _blame(plan: Plan, ctx: RunContext, name: str, at: Step | NodePath, error: S
             before = plan.steps[: plan.steps.index(at)]
             at = next((earlier for earlier in reversed(before) if earlier.command.name == error.command), at)
         name = at.command.name
-        at = at.locate((error.parameter,) if error.parameter else ())
+        at = at.locate(tuple(error.parameter.split(".")) if error.parameter else ())
     dotted = f"{name}.{error.parameter}" if error.parameter else name
     problem: Problem = plan.source.problem(at, f"{dotted}: {error.message}")
     ctx.console.line(problem.render())

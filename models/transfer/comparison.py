@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
-from models.losses.base import Formula
-from models.transfer.rows import Batch, IdFields, RowMatcher, Rows
+from models.losses.base import Loss
+from models.transfer.adapters import Adapter, AdapterSpec
+from models.transfer.rows import Batch, IdFields, RowMatcher, Rows, StudentRows
 from models.transfer.taps import Fired, Tap, TapError
 from models.transfer.teachers import Side, Teacher
+
+Hidden = Mapping[Side, torch.Tensor]
 
 
 class TransferError(ValueError):
@@ -22,19 +26,23 @@ class Comparison:
 
     def __init__(
         self,
-        formula: Formula,
+        loss: Loss,
         teachers: Mapping[Side, Teacher],
         fields: IdFields,
-        particular: bool,
-        rows: Rows,
+        particular: bool = False,
+        rows: Rows = "auto",
         io: str = "output",
+        options: Mapping[str, float] | None = None,
+        adapter: AdapterSpec | None = None,
     ) -> None:
         """io: what is read of a layer where the tap does not say."""
-        self._formula, self._teachers, self._fields = formula, teachers, fields
+        self._loss, self._teachers, self._fields = loss, teachers, fields
         self._particular, self._rows, self._io = particular, rows, io
+        self._options, self._spec = dict(options or {}), adapter
         # The position of a tap, and whose rows it holds.
         self._pairs: list[tuple[int, RowMatcher]] = []
         self._taps = 0
+        self.adapters = nn.ModuleList()
 
     def check(self, taps: Sequence[Tap], side: Side | None) -> None:
         """TransferError where taps of that side cannot be compared."""
@@ -50,33 +58,87 @@ class Comparison:
         self._taps += count
 
     def clear(self) -> None:
-        """Forget all taps."""
+        """Forget all taps, and what was learned between them and the vectors."""
         self._pairs.clear()
         self._taps = 0
+        self.adapters = nn.ModuleList()
 
-    def value(self, fired: Sequence[Fired], interaction: Any) -> torch.Tensor:
-        """The loss of one batch, a scalar."""
+    @property
+    def lacks_adapters(self) -> bool:
+        """Whether there are taps whose adapter waits for their width."""
+        return self._spec is not None and len(self.adapters) < len(self._pairs)
+
+    def add_adapters(self, fired: Sequence[Fired], interaction: Any) -> None:
+        """Make the adapters that are lacking, as wide as what the taps saw of one batch."""
+        assert self._spec is not None
+        for position, matcher in self._pairs[len(self.adapters) :]:
+            student = matcher.match(fired[position], interaction.interaction, self._io).vectors
+            made = Adapter(self._spec, student.shape[-1], self._teachers[matcher.side].width)
+            self.adapters.append(made.to(student.device))
+
+    def value(self, fired: Sequence[Fired], interaction: Any, hidden: Hidden | None = None) -> torch.Tensor:
+        """The loss of one batch, a scalar. hidden: the rows [n_rows] that the model could not see, and only they count."""
         batch = interaction.interaction
-        return torch.stack([self._compare(fired[position], matcher, batch) for position, matcher in self._pairs]).mean()
+        values = [
+            self._compare(number, fired[position], matcher, batch, hidden)
+            for number, (position, matcher) in enumerate(self._pairs)
+        ]
+        return values[0] if len(values) == 1 else torch.stack(values).mean()
 
-    def _compare(self, fired: Fired, matcher: RowMatcher, batch: Batch) -> torch.Tensor:
-        rows = matcher.match(fired, batch, self._io)
-        teacher = self._teachers[matcher.side]
-        student, ids, width = rows.vectors, rows.ids, teacher.width
-        if torch.is_grad_enabled() and not student.requires_grad:
+    def _compare(
+        self, number: int, fired: Fired, matcher: RowMatcher, batch: Batch, hidden: Hidden | None
+    ) -> torch.Tensor:
+        rows, teacher = matcher.match(fired, batch, self._io), self._teachers[matcher.side]
+        if torch.is_grad_enabled() and not rows.vectors.requires_grad:
             raise TapError(f"{fired.where} has no gradient: everything it depends on is frozen")
-        if student.shape[-1] < width or (student.shape[-1] > width and not self._particular):
-            if student.shape[-1] > width:
-                hint = f"; particular: True compares its first {width}"
-            else:
-                hint = f"; reduce the vectors to {student.shape[-1]} (reduce_dim)"
-            raise TransferError(f"{fired.where} is {student.shape[-1]} wide, {teacher.source} has {width}{hint}")
-        # A GPU is waited for here: how many rows have a vector decides the shapes of all that follows.
-        present = teacher.present[ids].nonzero().squeeze(1)
-        if len(present) == 0:
+        self._check_width(fired, rows.vectors.shape[-1], teacher)
+        student, ids = usable_rows(
+            rows, teacher, self._loss.contrasts, None if hidden is None else hidden[matcher.side]
+        )
+        if len(ids) == 0:
             # A batch without any row that has a vector teaches nothing; the graph stays connected.
-            return (0.0 * student).sum()
-        if len(present) < len(ids):
-            # No row twice, so the gradient of index_select adds nothing up and is the same in every run.
-            student, ids = student.index_select(0, present), ids.index_select(0, present)
-        return self._formula(student[:, :width], teacher.vectors[ids])
+            return (0.0 * rows.vectors).sum()
+        vectors = teacher.vectors[ids]
+        if self._spec is not None:
+            student, vectors = self.adapters[number](student, vectors)
+        elif self._particular:
+            student = student[:, : teacher.width]
+        # The vectors are constants; what is learned of them is the adapter, and that only if one was asked for.
+        return self._loss.formula(student, vectors, **self._options)
+
+    def _check_width(self, fired: Fired, width: int, teacher: Teacher) -> None:
+        if self._spec is not None or self._loss.compares != "rows" or width == teacher.width:
+            return
+        if width > teacher.width and self._particular:
+            return
+        hint = f"reduce the vectors to {width} (reduce_dim), or declare an adapter"
+        if width > teacher.width:
+            hint = f"particular: True compares its first {teacher.width}, or declare an adapter"
+        raise TransferError(f"{fired.where} is {width} wide, {teacher.source} has {teacher.width}; {hint}")
+
+
+def usable_rows(
+    rows: StudentRows, teacher: Teacher, once: bool, hidden: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(vectors [m, dim], ids [m]) of the rows that have a vector to compare with.
+
+    once: of several rows of one user or item only the first. hidden: [n_rows], whether a row counts at all.
+    """
+    student, ids = rows.vectors, rows.ids
+    if once:
+        first = _first_of_each(ids)
+        student, ids = student.index_select(0, first), ids.index_select(0, first)
+    usable = teacher.present[ids] if hidden is None else teacher.present[ids] & hidden[ids]
+    # A GPU is waited for here: how many rows have a vector decides the shapes of all that follows.
+    kept = usable.nonzero().squeeze(1)
+    if len(kept) < len(ids):
+        # No row twice, so the gradient of index_select adds nothing up and is the same in every run.
+        student, ids = student.index_select(0, kept), ids.index_select(0, kept)
+    return student, ids
+
+
+def _first_of_each(ids: torch.Tensor) -> torch.Tensor:
+    """The position of the first row of each id, in the order of the ids."""
+    distinct, number = ids.unique(return_inverse=True)
+    position = torch.arange(len(ids), device=ids.device)
+    return torch.full_like(distinct, len(ids)).scatter_reduce_(0, number, position, "amin")

@@ -57,6 +57,8 @@ class OwnLoss:
         sources = [teachers[side].source if side in teachers else None for side in ("users", "items")]
         self._loss = loss(_ModelView(model, facts, teachers), *sources)
         self._loss.set_particular(particular)
+        self.adapters = nn.ModuleList()
+        self.lacks_adapters = False
 
     def check(self, taps: Sequence[Tap], side: Side | None) -> None:
         """TransferError where a tap says what such a class decides for itself."""

@@ -35,5 +35,5 @@ class Teacher:
         return bool(self.present[1:].all())
 
     def to(self, device: torch.device) -> Teacher:
-        """The same teacher on another device."""
-        return Teacher(self.side, self.vectors.to(device), self.present.to(device), self.source)
+        """The same teacher on another device; no gradient reaches its vectors."""
+        return Teacher(self.side, self.vectors.detach().to(device), self.present.to(device), self.source)

@@ -1,4 +1,4 @@
-"""One wrapper for every RecBole model: adds a transfer loss to `calculate_loss` and nothing else.
+"""One wrapper for every RecBole model: adds transfer losses to `calculate_loss` and nothing else.
 
 The model stays the object it is. RecBole's trainers read and set attributes of the model, call methods that
 only some models have, and save its state dict; a module around the model would have to forward all of that.
@@ -8,74 +8,121 @@ the taps. Without outputs the model is untouched, and trains as RecBole trains i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
 
-from models.losses.base import LOSSES, Formula
+from models.losses.base import LOSSES, Loss
 from models.losses.legacy import DistilLosses, LegacyLoss
+from models.losses.schedule import Schedule, weight_at
+from models.transfer.adapters import AdapterSpec
 from models.transfer.comparison import Comparison, TransferError
 from models.transfer.legacy_adapter import Facts, OwnLoss
+from models.transfer.masking import Mask, Masking
 from models.transfer.rows import IdFields, Rows
-from models.transfer.taps import Tap, Taps, replace_method
+from models.transfer.scores import ScoreComparison
+from models.transfer.taps import Fired, Tap, Taps, replace_method
 from models.transfer.teachers import Side, Teacher
 
-__all__ = ["Facts", "TransferError", "TransferWrapper"]
+__all__ = ["Facts", "Term", "TransferError", "TransferWrapper"]
+
+
+@dataclass(frozen=True)
+class Term:
+    """One of the losses that a wrapper adds: a formula, the vectors it compares with, and its weight.
+
+    particular: compare only the first columns of a wider layer. rows: what dim 0 of a tapped tensor is, where its
+    shape fits two things. options: the formula's own. mask: what is hidden from the model, for a loss that asks for it.
+    """
+
+    loss: Loss | LegacyLoss | type[DistilLosses]
+    teachers: Sequence[Teacher]
+    weight: Schedule | float = 1.0
+    particular: bool = False
+    rows: Rows = "auto"
+    options: Mapping[str, float] = field(default_factory=dict)
+    adapter: AdapterSpec | None = None
+    mask: Mask | None = None
+
+
+@dataclass
+class _Attached:
+    """A term at work: what computes it, and the positions of its taps among all."""
+
+    term: Term
+    transfer: Comparison | ScoreComparison | OwnLoss
+    masking: Masking | None
+    taps: list[int] = field(default_factory=list)
+
+    def weight(self, epoch: int) -> float:
+        given = self.term.weight
+        return weight_at(given, epoch) if isinstance(given, Schedule) else given
 
 
 class TransferWrapper:
-    """The transfer loss of one model: `(1-a) * model_loss + a * transfer_loss`, after LLM-KT (arXiv 2411.00556)."""
+    """`(1-a) * model_loss + a * sum of w_k * transfer_loss_k`, after LLM-KT (arXiv 2411.00556)."""
 
     def __init__(
-        self,
-        model: nn.Module,
-        fields: IdFields,
-        loss: Formula | LegacyLoss | type[DistilLosses],
-        teachers: Sequence[Teacher],
-        weight: float,
-        particular: bool = False,
-        rows: Rows = "auto",
-        facts: Facts | None = None,
+        self, model: nn.Module, fields: IdFields, terms: Mapping[str, Term], weight: float, facts: Facts | None = None
     ) -> None:
-        """weight: a, in [0, 1]. particular: compare only the first columns of a wider layer.
-
-        rows: what dim 0 of a tapped tensor is, where its shape fits two things.
-        """
-        if not teachers:
-            raise TransferError("there are no vectors to transfer")
-        self.model, self.weight = model, weight
+        """terms: by name, in the order in which their values are told. weight: a, in [0, 1]."""
+        self.model, self.weight, self.epoch = model, weight, 0
         self.taps = Taps(model)
         self._restore: Callable[[], None] | None = None
         # MKR alternates two losses and calls the recommender's by this name.
         self._loss_method = "calculate_rs_loss" if hasattr(model, "calculate_rs_loss") else "calculate_loss"
-        device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-        here: dict[Side, Teacher] = {teacher.side: teacher.to(device) for teacher in teachers}
-        self._transfer: Comparison | OwnLoss
-        if isinstance(loss, type):
-            self._transfer = OwnLoss(loss, model, facts or Facts({}, None), here, particular)
-        elif isinstance(loss, LegacyLoss):
-            meant = loss.rows if rows == "auto" else rows
-            self._transfer = Comparison(LOSSES.get(loss.formula), here, fields, particular, meant, loss.io)
-        else:
-            self._transfer = Comparison(loss, here, fields, particular, rows)
+        self._device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+        if sum(term.mask is not None for term in terms.values()) > 1:
+            raise TransferError("two losses hide rows from the model; only one can say which")
+        self._terms = {name: self._attach(term, fields, facts) for name, term in terms.items()}
 
-    def set_outputs(self, selectors: Sequence[int | str], side: Side | None = None) -> list[str]:
-        """Tap layers or methods for the loss; returns where the taps are. Several are averaged.
+    def _attach(self, term: Term, fields: IdFields, facts: Facts | None) -> _Attached:
+        if not term.teachers:
+            raise TransferError("there are no vectors to transfer")
+        here: dict[Side, Teacher] = {teacher.side: teacher.to(self._device) for teacher in term.teachers}
+        loss = term.loss
+        transfer: Comparison | ScoreComparison | OwnLoss
+        if isinstance(loss, type):
+            transfer = OwnLoss(loss, self.model, facts or Facts({}, None), here, term.particular)
+        elif isinstance(loss, LegacyLoss):
+            meant = loss.rows if term.rows == "auto" else term.rows
+            formula = LOSSES.get(loss.formula)
+            transfer = Comparison(
+                formula, here, fields, term.particular, meant, loss.io, term.options, adapter=term.adapter
+            )
+        elif loss.compares == "scores":
+            transfer = ScoreComparison(loss, here, fields, term.rows, term.options)
+        else:
+            transfer = Comparison(
+                loss, here, fields, term.particular, term.rows, options=term.options, adapter=term.adapter
+            )
+        masking = None if term.mask is None else Masking(term.mask, self.model, fields)
+        return _Attached(term, transfer, masking)
+
+    def set_outputs(
+        self, selectors: Sequence[int | str], side: Side | None = None, term: str | None = None
+    ) -> list[str]:
+        """Tap layers or methods for a loss; returns where the taps are. Several are averaged.
 
         side: whose vectors the taps are compared with; needed when both sides have a teacher and a
-        tap does not hold both sides' tables.
+        tap does not hold both sides' tables. term: whose taps these are; the only one where there is one.
         """
+        attached = self._terms[term] if term is not None else next(iter(self._terms.values()))
         taps = [Tap.parse(selector) for selector in selectors]
-        self._transfer.check(taps, side)
+        attached.transfer.check(taps, side)
         current = getattr(self.model, self._loss_method)
         if any(tap.name == self._loss_method for tap in taps):
             raise TransferError(f"{self._loss_method} is the loss itself and cannot be tapped")
         if self._restore is None and isinstance(getattr(current, "__self__", None), TransferWrapper):
             raise TransferError("the model still has outputs of an earlier wrap_model; put remove_outputs before it")
+        before = len(self.taps)
         places = self.taps.add(selectors)
-        self._transfer.add(len(places), side)
+        attached.transfer.add(len(places), side)
+        attached.taps += range(before, before + len(places))
         if places and self._restore is None:
             self._original = current
             self._restore = replace_method(self.model, self._loss_method, self.calculate_loss)
@@ -87,17 +134,81 @@ class TransferWrapper:
             self._restore()
             self._restore = None
         self.taps.remove()
-        self._transfer.clear()
+        for attached in self._terms.values():
+            attached.transfer.clear()
+            attached.taps.clear()
+
+    @property
+    def learned(self) -> nn.ModuleDict:
+        """What is trained beside the model, by term: adapters and mask tokens."""
+        found = nn.ModuleDict()
+        for name, attached in self._terms.items():
+            if attached.taps and (len(attached.transfer.adapters) or attached.masking is not None):
+                parts = [attached.transfer.adapters, *([] if attached.masking is None else [attached.masking])]
+                found[name.replace(".", "_")] = nn.ModuleList(parts)
+        return found
+
+    @property
+    def lacks_adapters(self) -> bool:
+        """Whether a declared adapter waits to be made as wide as its tap; see `add_adapters`."""
+        return any(attached.taps and attached.transfer.lacks_adapters for attached in self._terms.values())
+
+    def add_adapters(self, interaction: Any, seed: int) -> None:
+        """Make what adapters are lacking, from what the taps see of one batch; the model stays as it is."""
+        devices = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices), _untouched(self.model), torch.no_grad():
+            torch.manual_seed(seed)
+            with self.taps.recording():
+                self._original(interaction)
+                for attached in self._terms.values():
+                    if attached.taps and attached.transfer.lacks_adapters:
+                        attached.transfer.add_adapters(self._fired(attached), interaction)
 
     def calculate_loss(self, interaction: Any, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, ...]:
-        """The model's loss parts times 1-a with a times the transfer loss as the second part.
+        """The model's loss parts times 1-a, and a times each transfer loss after the first part.
 
         RecBole adds up the parts of a tuple and logs each. NCL's trainer drops the last part in its warm-up,
         so the model's own parts keep their places from the end.
         """
-        with self.taps.recording():
+        weights = {name: one.weight(self.epoch) if self.weight else 0.0 for name, one in self._tapped()}
+        masked = [one for name, one in self._tapped() if one.masking is not None and weights[name]]
+        hiding = masked[0].masking.hiding() if masked and masked[0].masking else nullcontext({})
+        with self.taps.recording(), hiding as hidden:
             parts = self._original(interaction, *args, **kwargs)
-            transfer = self.weight * self._transfer.value(self.taps.fired, interaction)
-        first, *rest = parts if isinstance(parts, tuple) else (parts,)
+            first, *rest = parts if isinstance(parts, tuple) else (parts,)
+            transfers = [
+                self.weight * weights[name] * self._value(one, interaction, hidden)
+                if weights[name]
+                else first.new_zeros(())
+                for name, one in self._tapped()
+            ]
         kept = 1 - self.weight
-        return (kept * first, transfer, *(kept * part for part in rest))
+        return (kept * first, *transfers, *(kept * part for part in rest))
+
+    def _tapped(self) -> Iterator[tuple[str, _Attached]]:
+        return ((name, attached) for name, attached in self._terms.items() if attached.taps)
+
+    def _fired(self, attached: _Attached) -> list[Fired]:
+        return [self.taps.fired[position] for position in attached.taps]
+
+    def _value(self, attached: _Attached, interaction: Any, hidden: Mapping[Side, torch.Tensor]) -> torch.Tensor:
+        fired = self._fired(attached)
+        if attached.masking is None:
+            return attached.transfer.value(fired, interaction)
+        assert isinstance(attached.transfer, Comparison)
+        return attached.transfer.value(fired, interaction, hidden)
+
+
+@contextmanager
+def _untouched(model: nn.Module) -> Iterator[None]:
+    """Put back what computing a loss leaves in a model: counters, caches, running statistics."""
+    attributes = [(module, dict(vars(module))) for module in model.modules()]
+    buffers = {name: value.clone() for name, value in model.named_buffers()}
+    try:
+        yield
+    finally:
+        for module, before in attributes:
+            vars(module).clear()
+            vars(module).update(before)
+        for name, value in model.named_buffers():
+            value.copy_(buffers[name])

@@ -16,7 +16,7 @@ from models.transfer.layers import count_parameters
 from models.transfer.rows import RowMatcher, StudentRows
 from models.transfer.taps import Taps
 from models.transfer.teachers import Teacher
-from models.transfer.wrapper import TransferWrapper
+from models.transfer.wrapper import Term, TransferWrapper
 from tests.contracts.build import Built, build
 from tests.contracts.recbole_models import CASES, LEFT_OUT, ModelCase
 from utils.recbole_port import known_models, training
@@ -68,7 +68,8 @@ def _teacher(built: Built, case: ModelCase, width: int) -> Teacher:
 
 def _wrapper(built: Built, case: ModelCase, width: int, loss: str = "rmse") -> TransferWrapper:
     teacher = _teacher(built, case, width)
-    return TransferWrapper(built.model, built.fields, find_loss(loss, case.name), [teacher], weight=0.5)
+    term = Term(find_loss(loss, case.name), [teacher])
+    return TransferWrapper(built.model, built.fields, {"": term}, weight=0.5)
 
 
 @pytest.mark.parametrize("case", TAPPED, ids=_named)
@@ -138,7 +139,8 @@ def test_only_the_vectors_of_a_batchs_own_users_or_items_are_compared(
     built.model.train()
     batch = built.batch()
     teacher = _teacher(built, case, _tap_width(built, case, batch))
-    wrapper = TransferWrapper(built.model, built.fields, find_loss("mse", case.name), [teacher], weight=0.5)
+    terms = {"": Term(find_loss("mse", case.name), [teacher])}
+    wrapper = TransferWrapper(built.model, built.fields, terms, weight=0.5)
     wrapper.set_outputs([str(case.tap)])
     seen: list[StudentRows] = []
     match = RowMatcher.match

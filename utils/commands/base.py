@@ -115,6 +115,15 @@ class Command(BaseModel):
         """Names of the vector files that exist after this step, relative to the vectors folder."""
         return ()
 
+    @property
+    def loads_data(self) -> bool:
+        """Whether the step uses the dataset, and so loads it where no earlier step has."""
+        return "data" in self.needs
+
+    def takes_vectors(self, settings: Mapping[str, Any]) -> bool:
+        """Whether the step carries vectors into the model, so that a control can take their place."""
+        return False
+
     def run(self, ctx: RunContext) -> StepResult:
         """Do the work; StepError(parameter, message) when it cannot be done."""
         raise NotImplementedError

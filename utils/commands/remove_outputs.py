@@ -15,6 +15,8 @@ class RemoveOutputs(Command):
     needs: ClassVar[frozenset[str]] = frozenset({"wrapper"})
 
     def run(self, ctx: RunContext) -> StepResult:
+        if ctx.is_plain:
+            return StepResult(summary="the plain twin has none")
         assert ctx.wrapper is not None
         count = len(ctx.wrapper.taps)
         ctx.wrapper.remove_outputs()

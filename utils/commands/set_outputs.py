@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, ClassVar
-
-from pydantic import Field
+from typing import ClassVar
 
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
+from utils.commands.loss_spec import Taps, check_taps
+from utils.commands.wrap_model import WrapModel
 from utils.context import RunContext
 from utils.scenario.errors import StepError
-
-Taps = Annotated[list[int | str], Field(min_length=1)]
 
 
 @command("set_outputs", "set_output")
@@ -29,25 +27,21 @@ class SetOutputs(Command):
     items: Taps | None = None
 
     def check(self, view: PlanView) -> Iterable[Complaint]:
-        from models.transfer.taps import Tap, TapError
-
+        wraps = [earlier for earlier in view.earlier if isinstance(earlier, WrapModel)]
+        if wraps and wraps[-1].losses is not None:
+            yield Complaint((), "the losses of wrap_model have outputs of their own; remove this step")
         if self.layers is None and self.users is None and self.items is None:
             yield Complaint((), "there is nothing to tap; give a list of layers")
-        for name in ("layers", "users", "items"):
-            for index, selector in enumerate(getattr(self, name) or []):
-                if isinstance(selector, int) and selector < 1:
-                    yield Complaint((name, index), f"no layer {selector}: layers start at 1 (the model itself)")
-                    continue
-                try:
-                    Tap.parse(selector)
-                except TapError as error:
-                    yield Complaint((name, index), str(error))
+        given = {name: getattr(self, name) for name in ("layers", "users", "items")}
+        yield from check_taps({name: taps for name, taps in given.items() if taps})
 
     def run(self, ctx: RunContext) -> StepResult:
         from models.transfer.layers import LayerError
         from models.transfer.taps import TapError
         from models.transfer.wrapper import TransferError
 
+        if ctx.is_plain:
+            return StepResult(summary="the plain twin: nothing is tapped")
         assert ctx.wrapper is not None
         places: list[str] = []
         for name, side in (("layers", None), ("users", "users"), ("items", "items")):

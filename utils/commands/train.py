@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from utils.commands.base import Command, StepResult, command
@@ -43,26 +44,35 @@ class Train(Command):
         stage.update(self._setup(ctx) | dict.fromkeys(RESULTS) | {"train_ds_ind": index, "epochs": []})
         ctx.record.protocol = stage["protocol"]
         ctx.trainer.provenance = ctx.provenance()
-        metric = ctx.trainer.valid_metric
+        metric, parts = ctx.trainer.valid_metric, ctx.transfer.get("loss_parts", [])[1:]
 
         def on_epoch(epoch: Epoch) -> None:
             stage["epochs"].append(epoch.facts())
             # A killed run is read by what it had written.
             ctx.record.write(ctx.run_dir)
-            ctx.console.line(_epoch_line(epoch, metric))
+            ctx.console.line(_epoch_line(epoch, metric, parts))
             if ctx.on_epoch is not None:
                 ctx.on_epoch(ctx.stage, epoch.facts())
 
+        def before_epoch(epoch: int) -> None:
+            if ctx.wrapper is not None:
+                ctx.wrapper.epoch = epoch
+
         show = bool(ctx.recbole_config()["show_progress"])
+        blamed = "wrap_model" if "losses" in ctx.transfer else "set_outputs"
+        try:
+            _learn_beside(ctx, data.train[index])
+        except (TapError, TransferError, LayerError, TrainingError) as error:
+            raise StepError(None, str(error), command=blamed) from error
         progress = Progress(ctx.unfinished_dir, ctx.trainings, ctx.trainer, data.train[index], data.valid)
         if progress.unusable is not None:
             ctx.console.line(f"        warning: {progress.unusable}; this training starts anew")
         if progress.epoch is not None:
             ctx.console.line(f"        {_resumed(ctx, progress)}")
         try:
-            result = fit(ctx.trainer, data.train[index], data.valid, show, on_epoch, progress)
+            result = fit(ctx.trainer, data.train[index], data.valid, show, on_epoch, progress, before_epoch)
         except (TapError, TransferError, LayerError) as error:
-            raise StepError(None, str(error), command="set_outputs") from error
+            raise StepError(None, str(error), command=blamed) from error
         except TrainingError as error:
             raise StepError(None, str(error)) from error
         finally:
@@ -102,6 +112,17 @@ class Train(Command):
         }
 
 
+def _learn_beside(ctx: RunContext, train: Any) -> None:
+    """Have adapters and mask tokens trained with the model."""
+    from utils.recbole_port.beside import first_batch, train_beside
+
+    if ctx.wrapper is None or not ctx.outputs:
+        return
+    if ctx.wrapper.lacks_adapters:
+        ctx.wrapper.add_adapters(first_batch(ctx.trainer, train), ctx.recbole_config()["seed"])
+    train_beside(ctx.trainer, ctx.wrapper.learned.to(ctx.trainer.device))
+
+
 def _resumed(ctx: RunContext, progress: Progress) -> str:
     """Where this training goes on, for the record and in words."""
     if ctx.record.resumed:
@@ -111,7 +132,10 @@ def _resumed(ctx: RunContext, progress: Progress) -> str:
     return f"resumed {ctx.run_id} at epoch {progress.epoch}"
 
 
-def _epoch_line(epoch: Epoch, metric: str) -> str:
-    parts = " + ".join(f"{part:.4f}" for part in epoch.losses)
+def _epoch_line(epoch: Epoch, metric: str, names: Sequence[str]) -> str:
+    """names: of the transfer losses, which stand after the first of the model's own parts, where they have any."""
+    first, *rest = (f"{part:.4f}" for part in epoch.losses)
+    named = [f"{name} {part}" for name, part in zip(names, rest, strict=False)]
+    parts = " + ".join([first, *named, *rest[len(named) :]])
     valid = f", valid {metric} {epoch.valid[metric]:.4f}" if metric in epoch.valid else ""
     return f"        epoch {epoch.epoch:>3}: loss {parts}{valid}, {epoch.train_s + epoch.valid_s:.1f} s"

@@ -1,160 +1,130 @@
-"""`wrap_model`: attach a transfer loss to the model."""
+"""`wrap_model`: attach transfer losses to the model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
+from utils.commands.loss_spec import LossParameters, NamedLoss, check_loss, check_taps, term_of
 from utils.context import RunContext
-from utils.registry import BrokenModule, UnknownName
 from utils.scenario.errors import StepError
-from utils.scenario.vector_names import VectorFileName
 
 if TYPE_CHECKING:
-    from models.transfer.teachers import Side, Teacher
+    from models.transfer.wrapper import Term
+
+LossName = Annotated[str, Field(pattern=r"^[^.]+$", examples=["users"])]
+# What the journal says of a transfer.
+TOLD = ("loss_name", "users_emb", "items_emb", "particular")
 
 
 @command("wrap_model")
-class WrapModel(Command):
-    """Put `distil_loss` between tapped layers (see `set_outputs`) and vectors of users or items.
+class WrapModel(LossParameters, Command):
+    """Put losses between tapped layers and vectors of users or items: one, whose layers `set_outputs` names, or several.
 
-    Nothing changes in the model until outputs are set.
+    With one, nothing changes in the model until outputs are set. Several are named under `losses`, each with its
+    outputs, vectors and weight; their weighted sum is the transfer loss.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"model"})
     gives: ClassVar[frozenset[str]] = frozenset({"wrapper"})
-    distil_loss: str = Field(description="A loss of ours, one of LLM-KT's names, or a class of your own.")
-    users_emb_file: VectorFileName | None = Field(
-        None, description="Vectors of users; llm_config's default when absent."
-    )
-    items_emb_file: VectorFileName | None = Field(
-        None, description="Vectors of items; llm_config's default when absent."
-    )
-    particular: bool = Field(False, description="Compare only the first columns of a wider layer.")
-    rows: Literal["auto", "batch", "table"] = Field(
-        "auto", description="What dim 0 of a tap is, if it fits two things."
+    distil_loss: str | None = Field(None, description="A loss of ours, one of LLM-KT's names, or a class of your own.")
+    losses: Annotated[dict[LossName, NamedLoss], Field(min_length=1)] | None = Field(
+        None, description="Several losses by names of your own, instead of distil_loss."
     )
 
-    def files(self, settings: Mapping[str, Any]) -> dict[Side, str]:
-        """The vector file of each side that this loss uses."""
-        config = settings.get("llm_config") or {}
-        users = self.users_emb_file
-        items = self.items_emb_file
-        if users is None and config.get("use_user_emb", True):
-            users = config.get("default_users_emb_file")
-        if items is None and config.get("use_item_emb", False):
-            items = config.get("default_items_emb_file")
-        side = _side_of(self.distil_loss)
-        chosen: dict[Side, str] = {}
-        if users and side != "items":
-            chosen["users"] = users
-        if items and side != "users":
-            chosen["items"] = items
-        return chosen
+    def takes_vectors(self, settings: Mapping[str, Any]) -> bool:
+        return True
 
     def check(self, view: PlanView) -> Iterable[Complaint]:
-        from models.losses import find_loss
-
-        try:
-            find_loss(self.distil_loss, str(view.settings.get("model")))
-        except BrokenModule as error:
-            yield Complaint(("distil_loss",), f"looking for '{self.distil_loss}': {error}")
-            return
-        except UnknownName as error:
-            known = (
-                " (named in seven of LLM-KT's files, but defined nowhere)"
-                if self.distil_loss == "AutoIntUserCosSim"
-                else ""
-            )
-            yield Complaint(("distil_loss",), f"{error}{known}")
-            return
-        files = self.files(view.settings)
-        if not files:
-            yield Complaint((), "there are no vectors to transfer; give users_emb_file or items_emb_file")
-        for parameter, side in (("users_emb_file", "users"), ("items_emb_file", "items")):
-            given = getattr(self, parameter)
-            if given is not None and side not in files:
-                yield Complaint((parameter,), f"{self.distil_loss} does not compare {side}; remove it")
-            told_by = "" if given is not None else f" (llm_config.default_{parameter} names it)"
-            yield from view.bad_vectors(parameter, dict(files).get(side), told_by)  # type: ignore[call-overload]
+        if (self.distil_loss is None) == (self.losses is None):
+            what = "both are given" if self.losses else "there is no loss"
+            yield Complaint((), f"{what}; give distil_loss, whose layers set_outputs names, or several under losses")
+        elif self.distil_loss is not None:
+            yield from check_loss(self.distil_loss, self, (), "distil_loss", view)
+        elif given := sorted((self.model_fields_set & LossParameters.model_fields.keys())):
+            yield Complaint((given[0],), f"each of several losses has its own {given[0]}; put it under losses")
+        for name, loss in (self.losses or {}).items():
+            yield from check_loss(loss.loss, loss, ("losses", name), "loss", view)
+            if isinstance(loss.outputs, list):
+                yield from check_taps({"outputs": loss.outputs}, ("losses", name))
+            else:
+                yield from check_taps(dict(loss.outputs), ("losses", name, "outputs"))
+        masking = [name for name, loss in (self.losses or {}).items() if loss.mask is not None]
+        if len(masking) > 1:
+            message = f"'{masking[0]}' hides rows already; one loss can say what is hidden from the model"
+            yield Complaint(("losses", masking[1], "mask"), message)
 
     def run(self, ctx: RunContext) -> StepResult:
-        from models.losses import find_loss
+        from models.transfer.layers import LayerError
         from models.transfer.wrapper import Facts, TransferError, TransferWrapper
         from utils.recbole_port import session
 
         if ctx.outputs:
             raise StepError(None, "the model still has outputs of an earlier wrap_model; put remove_outputs before it")
         config = ctx.recbole_config()
-        teachers, coverage = [], {}
-        for side, name in self.files(ctx.settings).items():
-            teacher, coverage[side] = self._teacher(ctx, side, name)
-            teachers.append(teacher)
+        terms: dict[str, Term] = {}
+        coverage: dict[str, dict[str, str]] = {}
+        for name, (loss_name, given, at) in self._given().items():
+            terms[name], coverage[name] = term_of(ctx, loss_name, given, at)
+        if ctx.is_plain:
+            return StepResult(facts={"plain": True}, summary="the plain twin: nothing is transferred")
+        fields = session.id_fields(config, ctx.data)
+        facts = Facts(config, ctx.data.full_train._dataset)
         try:
-            ctx.wrapper = TransferWrapper(
-                ctx.model,
-                session.id_fields(config, ctx.data),
-                find_loss(self.distil_loss, ctx.settings["model"]),
-                teachers,
-                weight=ctx.transfer_weight,
-                particular=self.particular,
-                rows=self.rows,
-                facts=Facts(config, ctx.data.full_train._dataset),
-            )
-        except TransferError as error:
-            raise StepError("distil_loss", str(error)) from error
-        files = self.files(ctx.settings)
-        facts = {
-            "loss_name": self.distil_loss,
-            "users_emb": files.get("users"),
-            "items_emb": files.get("items"),
-            "particular": self.particular,
-        }
-        ctx.transfer, ctx.outputs, ctx.unused_loss = dict(facts), {}, True
+            ctx.wrapper = TransferWrapper(ctx.model, fields, terms, ctx.transfer_weight, facts)
+        except (TransferError, LayerError) as error:
+            raise StepError("losses" if self.losses else "distil_loss", str(error)) from error
+        ctx.transfer, ctx.outputs, ctx.unused_loss = self._told(ctx), {}, self.losses is None
+        for name, loss in (self.losses or {}).items():
+            self._tap(ctx, name, loss)
+        covered = dict.fromkeys(text for sides in coverage.values() for text in sides.values())
+        names = ", ".join(loss_name for loss_name, *_ in self._given().values())
         return StepResult(
-            facts={**facts, "coverage": coverage},
-            summary=f"{self.distil_loss}, vectors for {' and '.join(coverage.values())}",
+            facts={**ctx.transfer, "coverage": coverage if self.losses else coverage[""]},
+            summary=f"{names}, vectors for {' and '.join(covered)}",
         )
 
-    def _teacher(self, ctx: RunContext, side: Side, name: str) -> tuple[Teacher, str]:
-        from models.transfer.teachers import Teacher
-        from utils.data.embeddings import VectorFileError, align, read_vectors
-        from utils.recbole_port import session
-        from utils.recbole_port.train_part import file_tokens
+    def _given(self) -> dict[str, tuple[str, LossParameters, str]]:
+        """Name -> (loss, its parameters, where these stand); the only one has no name."""
+        if self.losses is None:
+            return {"": (str(self.distil_loss), self, "")}
+        return {name: (loss.loss, loss, f"losses.{name}.") for name, loss in self.losses.items()}
 
-        config = ctx.recbole_config()
-        parameter = f"{side}_emb_file"
-        path: Path = ctx.vector_path(name)
-        field = config["USER_ID_FIELD" if side == "users" else "ITEM_ID_FIELD"]
-        starts_with_1 = bool(ctx.llm_config.get(f"{side}_start_with_1", True))
-        try:
-            file = read_vectors(path)
-            ids = session.id_map(ctx.data, field)
-            aligned = align(path, file, ids, side, starts_with_1, lambda: file_tokens(config, side))
-        except VectorFileError as error:
-            raise StepError(parameter, str(error)) from error
-        for key, here in (("side", side), ("dataset", ctx.settings["dataset"])):
-            if file.meta.get(key, here) != here:
-                raise StepError(parameter, f"{name} holds vectors of {file.meta[key]}, not of {here}")
-        written_from = file.meta.get("train_fingerprint")
-        if written_from is not None and written_from != ctx.train_fingerprint:
-            raise StepError(
-                parameter,
-                f"{name} was written from another train part than this run's, so it may hold test items; "
-                "encode it again (and reduce it again) under this scenario's split and seed",
-            )
-        if side == "users" and not file.origin_known:
-            ctx.console.line(f"        note: {name} does not say what it was written from; test items may be in it")
-        return Teacher(side, aligned.vectors, aligned.present, name), aligned.coverage(side)
+    def _tap(self, ctx: RunContext, name: str, loss: NamedLoss) -> None:
+        from models.transfer.layers import LayerError
+        from models.transfer.taps import TapError
+        from models.transfer.wrapper import TransferError
+
+        assert ctx.wrapper is not None
+        for side, taps in loss.taps().items():
+            try:
+                ctx.wrapper.set_outputs(taps, None if side == "layers" else side, name)  # type: ignore[arg-type]
+            except (LayerError, TapError, TransferError) as error:
+                raise StepError(f"losses.{name}.outputs", str(error)) from error
+        ctx.outputs[name] = loss.taps()
+
+    def _told(self, ctx: RunContext) -> dict[str, Any]:
+        """What the record says of the transfer: in LLM-KT's words, and in full where there is more."""
+        given = list(self._given().values())
+        files = [parameters.files(loss_name, ctx.settings) for loss_name, parameters, _ in given]
+        told: dict[str, Any] = {
+            "loss_name": " + ".join(loss_name for loss_name, *_ in given),
+            "users_emb": _together(chosen.get("users") for chosen in files),
+            "items_emb": _together(chosen.get("items") for chosen in files),
+            "particular": any(parameters.particular for _, parameters, _ in given),
+        }
+        controls = sorted({ctx.settings.get("control") or parameters.control for _, parameters, _ in given} - {"none"})
+        if controls:
+            told["control"] = " + ".join(controls)
+        if self.losses is not None:
+            told["losses"] = {name: loss.model_dump(exclude_unset=True) for name, loss in self.losses.items()}
+            told["loss_parts"] = ["model", *self.losses]
+        return told
 
 
-def _side_of(loss_name: str) -> str | None:
-    """The one side that a loss of LLM-KT's compares; None for a loss that takes either."""
-    from models.losses.legacy import LEGACY_LOSSES
-
-    legacy = LEGACY_LOSSES.get(loss_name)
-    return legacy.side if legacy else None
+def _together(names: Iterable[str | None]) -> str | None:
+    distinct = dict.fromkeys(name for name in names if name)
+    return ", ".join(distinct) or None

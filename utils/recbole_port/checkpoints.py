@@ -173,8 +173,19 @@ def _optimizers(trainer: Any) -> dict[str, torch.optim.Optimizer]:
 
 def _optimizer_states(trainer: Any) -> dict[str, Any]:
     """RecBole's form, the state of the one optimizer, or the states of several by attribute."""
-    states = {name: to_plain(value.state_dict()) for name, value in _optimizers(trainer).items()}
+    states = {name: to_plain(_of_model(value.state_dict())) for name, value in _optimizers(trainer).items()}
     return states.get("optimizer", states)
+
+
+def _of_model(state: dict[str, Any]) -> dict[str, Any]:
+    """An optimizer's state without what is trained beside the model, which a checkpoint does not hold."""
+    groups = [group for group in state["param_groups"] if not group.get("beside")]
+    kept = {number for group in groups for number in group["params"]}
+    return {
+        **state,
+        "param_groups": groups,
+        "state": {key: value for key, value in state["state"].items() if key in kept},
+    }
 
 
 def apply_learner_settings(trainer: Any) -> None:

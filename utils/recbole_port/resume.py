@@ -21,7 +21,7 @@ from utils.recbole_port.training_state import TrainingState
 # Of the time since the last state was written, what writing may cost. Where it costs more, the next epochs are not
 # written, and would be trained again.
 SHARE = 0.02
-_FORMAT = 1
+_FORMAT = 2
 _LOG = logging.getLogger(__name__)
 
 

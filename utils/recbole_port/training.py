@@ -76,15 +76,16 @@ def fit(
     show_progress: bool,
     on_epoch: Callable[[Epoch], None],
     progress: Progress | None = None,
+    before_epoch: Callable[[int], None] = lambda epoch: None,
 ) -> Fit:
     """Train as `recbole.quick_start` does; `on_epoch` is told of each epoch after its validation.
 
-    progress: where the state of each epoch is kept, and what an earlier process has left of this training.
+    before_epoch: is told the number of each epoch before its first batch. progress: where the state of each epoch is kept, and what an earlier process has left of this training.
     """
     first = trainer.start_epoch
     # A resumed training that has no epoch left would be saved as if it were at its start.
     saved = first == 0 or first < trainer.epochs
-    watch = _Watch(trainer, on_epoch, progress)
+    watch = _Watch(trainer, on_epoch, progress, before_epoch)
     try:
         with watch:
             if progress is not None and progress.complete:
@@ -161,8 +162,15 @@ class _Watch:
     At the entry of each epoch it has its state kept, and that of an earlier process put back.
     """
 
-    def __init__(self, trainer: Any, on_epoch: Callable[[Epoch], None], progress: Progress | None) -> None:
+    def __init__(
+        self,
+        trainer: Any,
+        on_epoch: Callable[[Epoch], None],
+        progress: Progress | None,
+        before_epoch: Callable[[int], None],
+    ) -> None:
         self._trainer, self._on_epoch, self._progress = trainer, on_epoch, progress
+        self._before_epoch = before_epoch
         self.epochs: list[Epoch] = []
         self._told = 0
         self._last = time.perf_counter()
@@ -208,6 +216,7 @@ class _Watch:
             self._progress.before(epoch, [earlier.facts() for earlier in self.epochs])
             # The epoch's own time is told, not that of its state.
             self._last += time.perf_counter() - started
+        self._before_epoch(epoch)
         return self._methods["_train_epoch"](train, epoch, *args, **kwargs)
 
     def _trained(self, epoch: int, losses: Any, *args: Any, **kwargs: Any) -> None:

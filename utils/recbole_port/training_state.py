@@ -7,12 +7,13 @@ the steps of the scenario make the start again.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import pickle
 import random
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
@@ -73,6 +74,7 @@ class TrainingState:
         distinct = {name: value for name, value in optimizers.items() if _first_name(optimizers, value) == name}
         return {
             "state_dict": self._trainer.model.state_dict(),
+            "beside": _beside(self._trainer),
             "optimizers": {name: to_plain(value.state_dict()) for name, value in distinct.items()},
             # RecVAE's trainer has one for each half, and `optimizer` is the one used last.
             "optimizer_names": {name: _first_name(optimizers, value) for name, value in optimizers.items()},
@@ -91,7 +93,8 @@ class TrainingState:
 
     def misfit(self, state: Mapping[str, Any]) -> str | None:
         """Why `state` cannot be put back here; None where it can."""
-        here, there = _shapes(self._trainer.model.state_dict()), _shapes(state["state_dict"])
+        here = _shapes({**self._trainer.model.state_dict(), **_beside(self._trainer)})
+        there = _shapes({**state["state_dict"], **state["beside"]})
         differing = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
         if differing:
             name = differing[0]
@@ -111,6 +114,9 @@ class TrainingState:
         """Make everything what it was when `state` was taken; bit for bit."""
         trainer = self._trainer
         trainer.model.load_state_dict(state["state_dict"])
+        if state["beside"]:
+            found = {name.removeprefix("beside/"): value for name, value in state["beside"].items()}
+            trainer.learned_beside.load_state_dict(found)
         for name, first in state["optimizer_names"].items():
             setattr(trainer, name, getattr(trainer, first))
         for name, value in state["optimizers"].items():
@@ -146,6 +152,12 @@ class TrainingState:
                 with suppress(TypeError, ValueError):
                     changed[name] = {"value": to_plain(value)}
         return changed
+
+
+def _beside(trainer: Any) -> dict[str, torch.Tensor]:
+    """What is trained beside the model, under names that no layer of it has."""
+    learned = getattr(trainer, "learned_beside", None)
+    return {} if learned is None else learned.state_dict(prefix="beside/")
 
 
 def _attributes(owner: Any) -> Iterator[tuple[str, Any]]:
@@ -192,6 +204,18 @@ def _loaders(name: str, loader: Any) -> dict[str, Any]:
     inner = {f"{name}.{part}": value for part, value in vars(loader).items() if isinstance(value, DataLoader)}
     sampler = {f"{name}._sampler": loader._sampler} if getattr(loader, "_sampler", None) is not None else {}
     return {name: loader, **inner, **sampler}
+
+
+@contextmanager
+def kept_generators(name: str, loader: Any) -> Iterator[None]:
+    """Leave the generators that a loader and its sampler own as they were, whatever the block draws."""
+    owned = [generator for part in _loaders(name, loader).values() for _, generator in _generators(part)]
+    states = [copy.deepcopy(_state_of(generator)) for generator in owned]
+    try:
+        yield
+    finally:
+        for generator, state in zip(owned, states, strict=True):
+            _set_state(generator, state)
 
 
 def _generators(owner: Any) -> Iterator[tuple[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from utils.journal.outcome import WITHOUT_EFFECT
 from utils.registry import did_you_mean
 from utils.report.comparison import Comparison, compare, correct, unfair
 from utils.report.variants import Variant
@@ -35,6 +36,9 @@ def compare_all(
             baseline, why = None, str(error)
         if baseline is not None:
             comparisons[variant.key] = compare(variant, baseline, variant.valid_metric if sliced else None)
+            comparisons[variant.key].against_controls = [
+                compare(variant, control) for control in _controls(variant, variants) if control is not baseline
+            ]
         elif why:
             reasons[variant.key] = why
     correct(list(comparisons.values()))
@@ -54,7 +58,12 @@ def _baseline(
         return None, ""
     if variant.loaded:
         return None, f"{variant.scenario} was loaded from a checkpoint, so it is compared with none"
+    own_twin = [other for other in plain if other.plain_twin and _same_scenario(other, variant)]
+    if own_twin:
+        return own_twin[-1], ""
     twins = [other for other in plain if other.model == variant.model and _same_data(other, variant)]
+    if not twins and (controls := _controls(variant, variants)):
+        return controls[0], ""
     if not twins:
         return None, f"no plain run of {variant.model} on the same data to compare {variant.scenario} with"
     shared = [twin for twin in twins if twin.by_seed.keys() & variant.by_seed.keys()] or twins
@@ -104,6 +113,26 @@ def _named(name: str, variants: Sequence[Variant]) -> list[Variant]:
 
 def _plain(variant: Variant) -> bool:
     return bool(variant.tested) and not variant.transferred and not variant.loaded and not variant.record.search
+
+
+def _controls(variant: Variant, variants: Sequence[Variant]) -> list[Variant]:
+    """The controls of a variant's own scenario; a control has none."""
+    if variant.control or not variant.transferred:
+        return []
+    return [other for other in variants if other.control and other.tested and _same_scenario(other, variant)]
+
+
+def _same_scenario(left: Variant, right: Variant) -> bool:
+    """Whether two variants are one scenario with the same settings, save for what it is a control of."""
+    settings = [
+        {
+            name: value
+            for name, value in side.record.settings.items()
+            if name not in {"control", "seed", *WITHOUT_EFFECT}
+        }
+        for side in (left, right)
+    ]
+    return left.record.scenario == right.record.scenario and settings[0] == settings[1]
 
 
 def _same_data(left: Variant, right: Variant) -> bool:

@@ -76,7 +76,10 @@ class Slice:
 
 @dataclass
 class Comparison:
-    """A variant, its baseline, and the gain in each metric that both have."""
+    """A variant, its baseline, and the gain in each metric that both have.
+
+    against_controls: the same variant against each control of itself: what is left of the gain is knowledge.
+    """
 
     variant: Variant
     baseline: Variant
@@ -85,6 +88,7 @@ class Comparison:
     notes: list[str] = field(default_factory=list)
     gains: dict[str, Gain] = field(default_factory=dict)
     slices: list[Slice] = field(default_factory=list)
+    against_controls: list[Comparison] = field(default_factory=list)
 
     def verdict(self, metric: str) -> str:
         """What may be said: better, worse, no difference shown; or why nothing may."""
@@ -242,7 +246,8 @@ def _slices(metric: str, frames: Frames) -> Sequence[Slice]:
 
 
 def correct(comparisons: Sequence[Comparison]) -> None:
-    """Correct the p of each metric for how many fair comparisons were made in it."""
+    """Correct the p of each metric for how many fair comparisons were made in it, those with controls included."""
+    comparisons = [one for found in comparisons for one in (found, *found.against_controls)]
     for metric in dict.fromkeys(name for comparison in comparisons for name in comparison.gains):
         gains = [found.gains[metric] for found in comparisons if metric in found.gains and not found.unfair]
         tested = [(gain, gain.p) for gain in gains if gain.p is not None]

@@ -19,6 +19,7 @@ from utils.journal.records import RunRecord
 # Vectors that `preprocess_random` makes are a control: no knowledge, the same machinery.
 _RANDOM = ("random_users_emb_file", "random_items_emb_file")
 _RANDOM_DEFAULTS = ("user_random.pt", "item_random.pt")
+CONTROL_NAMES = {"random": "random vectors", "shuffled": "wrong owners"}
 
 
 @dataclass
@@ -95,13 +96,27 @@ class Variant:
         labels = [
             *outcome.losses,
             *(["loaded"] if outcome.loaded else []),
-            *(["random vectors"] if self.control else []),
+            *([CONTROL_NAMES[self.control]] if self.control else []),
         ]
         return f"{self.scenario} ({', '.join(labels) or 'plain'}){self.told_apart}"
 
     @property
-    def control(self) -> bool:
-        """Whether the vectors that were transferred are random ones."""
+    def plain_twin(self) -> bool:
+        """Whether it ran as the plain twin of its own scenario."""
+        return self.record.settings.get("control") == "plain"
+
+    @property
+    def control(self) -> str:
+        """What the vectors are that were transferred in place of knowledge: random or shuffled; empty for knowledge."""
+        stages = [stage for stage in self.record.stages.values() if stage.get("transferred")]
+        controls = {stage.get("control") for stage in stages} - {None}
+        if controls:
+            # Where one training took random vectors and another wrong owners, none of them was knowledge's.
+            return "random" if any("random" in str(control) for control in controls) else "shuffled"
+        return "random" if self._made_at_random() else ""
+
+    def _made_at_random(self) -> bool:
+        """Whether `preprocess_random` made the vectors that were transferred."""
         section = (self.record.settings.get("llm_config") or {}).get("preprocess_random") or {}
         if not section.get("random"):
             return False
@@ -163,11 +178,15 @@ def _tell_apart(variants: Sequence[Variant]) -> None:
     for alike in by_name.values():
         if len(alike) > 1:
             differing = _differing([variant.record.settings for variant in alike])
+            by_control = len({variant.record.settings.get("control") for variant in alike}) == len(alike)
             for number, variant in enumerate(alike, start=1):
                 shown = ", ".join(f"{name}={variant.record.settings.get(name)}" for name in differing[:3])
-                variant.told_apart = f" [{shown or f'version {number}'}]"
+                variant.told_apart = f" [{shown or f'version {number}'}]" if shown or not by_control else ""
 
 
 def _differing(settings: Sequence[Mapping[str, object]]) -> list[str]:
-    names = dict.fromkeys(name for each in settings for name in each if name not in {"seed", *WITHOUT_EFFECT})
+    # A control is named as such.
+    names = dict.fromkeys(
+        name for each in settings for name in each if name not in {"seed", "control", *WITHOUT_EFFECT}
+    )
     return [name for name in names if len({repr(each.get(name)) for each in settings}) > 1]

@@ -41,7 +41,7 @@ class ScenarioError(Exception):
 class StepError(Exception):
     """A step that cannot do its work at run time; the runner adds file, line and column.
 
-    parameter: the name of the parameter at fault, or None for the whole step.
+    parameter: the name of the parameter at fault, dotted where it lies inside another, or None for the whole step.
     command: the command whose latest step is at fault, when that is not the running one
         (a width mismatch shows in `train`, but `set_outputs` is where to mend it).
     """

@@ -10,6 +10,7 @@ from typing import Any
 
 from utils.commands.base import COMMANDS, Command, PlanView
 from utils.paths import vectors_dir
+from utils.scenario.control_fit import find_control_misfits
 from utils.scenario.errors import Problem, ScenarioError
 from utils.scenario.settings import check_settings, place_findings
 from utils.scenario.settings_schema import PreprocessRandom
@@ -66,6 +67,11 @@ def build(
         # Whether a loss exists can be told without a model of that name.
         wrong -= {"model"}
     _check_commands(source, Sound(settings, wrong), draft, vector_files)
+    if not wrong:
+        # A step that is wrong by itself may be the one that takes vectors.
+        whole = all(written.step is not None for written in draft.written)
+        misfits = find_control_misfits(settings, [step.command for step in draft.steps]) if whole else ()
+        draft.problems += place_findings(source, list(misfits), frozenset(overrides or ()))
     if draft.problems or source.problems:
         raise ScenarioError([*source.problems, *_not_said_yet(source, draft.problems)])
     return Plan(source, settings, tuple(draft.steps))

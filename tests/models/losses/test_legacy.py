@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from models.losses.legacy import LEGACY_LOSSES, DistilLosses
-from models.transfer.wrapper import Facts, TransferError, TransferWrapper
+from models.transfer.wrapper import Facts, Term, TransferError, TransferWrapper
 from tests.models.transfer.world import FIELDS, Batch, Recommender, pairs, teacher
 
 BATCH = pairs(users=[1, 2], items=[3, 4])
@@ -22,7 +22,7 @@ FACTS = Facts({"llm_config": {"use_user_emb": True}}, SimpleNamespace(user_num=6
 
 def _transfer(loss: Any, selectors: list[int | str], batch: Batch = BATCH, width: int = 2, **options: Any) -> float:
     model = Recommender()
-    wrapper = TransferWrapper(model, FIELDS, loss, [teacher(width=width)], 1.0, facts=FACTS, **options)
+    wrapper = TransferWrapper(model, FIELDS, {"": Term(loss, [teacher(width=width)], **options)}, 1.0, FACTS)
     wrapper.set_outputs(selectors)
     value = model.calculate_loss(batch)[1]
     wrapper.remove_outputs()
@@ -143,7 +143,7 @@ def test_particular_reaches_a_class_of_ones_own() -> None:
 
 def test_its_gradient_reaches_the_model() -> None:
     model = Recommender()
-    wrapper = TransferWrapper(model, FIELDS, OutputRMSE, [teacher()], 0.5, facts=FACTS)
+    wrapper = TransferWrapper(model, FIELDS, {"": Term(OutputRMSE, [teacher()])}, 0.5, FACTS)
     wrapper.set_outputs(["layer"])
     model.calculate_loss(BATCH)[1].backward()
     assert model.layer.weight.grad is not None
@@ -154,7 +154,7 @@ def test_rows_without_vectors_are_refused_as_such_a_class_cannot_skip_them() -> 
     with pytest.raises(
         TransferError, match=r"OutputRMSE cannot skip rows, and 2 of 5 users have no vector in users2.pt"
     ):
-        TransferWrapper(Recommender(), FIELDS, OutputRMSE, [teacher(without=(2, 3))], 0.5, facts=FACTS)
+        TransferWrapper(Recommender(), FIELDS, {"": Term(OutputRMSE, [teacher(without=(2, 3))])}, 0.5, FACTS)
 
 
 @pytest.mark.parametrize("value", [1.0, torch.ones(2), None])

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 import torch
 
-from models.losses.mse import mse
-from models.losses.rmse import rmse
+from models.losses.base import LOSSES, Loss
 from models.transfer.layers import LayerError, count_parameters, set_trainable
 from models.transfer.rows import IdFields
 from models.transfer.taps import TapError
 from models.transfer.teachers import Side, Teacher
-from models.transfer.wrapper import TransferError, TransferWrapper
+from models.transfer.wrapper import Term, TransferError, TransferWrapper
 from tests.models.transfer.world import FIELDS, Batch, Recommender, pairs, teacher
 
+MSE, RMSE = LOSSES.get("mse"), LOSSES.get("rmse")
 BATCH = pairs(users=[1, 2], items=[3, 4])
 # users * items is ((2, 0) * (0, 3) + (4, 0) * (0, 4)).sum() = 0, plus 1.
 MODEL_LOSS = 1.0
@@ -30,11 +30,11 @@ def _wrap(
     model: Recommender,
     *teachers: Teacher,
     weight: float = 0.5,
-    formula: Any = rmse,
+    formula: Any = RMSE,
     fields: IdFields = FIELDS,
     **options: Any,
 ) -> TransferWrapper:
-    return TransferWrapper(model, fields, formula, teachers or (teacher(),), weight, **options)
+    return TransferWrapper(model, fields, {"": Term(formula, teachers or (teacher(),), **options)}, weight)
 
 
 def _transfer(
@@ -142,7 +142,7 @@ def test_a_glob_is_averaged_over_its_layers() -> None:
 
 def test_each_side_has_its_own_taps_and_its_own_vectors() -> None:
     model = Recommender()
-    wrapper = _wrap(model, teacher("users", value=1.0), teacher("items", value=2.0), weight=1.0, formula=mse)
+    wrapper = _wrap(model, teacher("users", value=1.0), teacher("items", value=2.0), weight=1.0, formula=MSE)
     wrapper.set_outputs(["forward[0]"], "users")
     wrapper.set_outputs(["forward[1]"], "items")
     users = sum(SQUARES) / 4
@@ -156,7 +156,7 @@ def test_a_tap_on_both_tables_serves_both_sides(tap: str) -> None:
     both = [teacher("users", value=1.0), teacher("items", value=2.0)]
     users = ((1 - 1) ** 2 + (0 - 1) ** 2 + (2 - 1) ** 2 + (0 - 1) ** 2) / 4
     items = ((0 - 2) ** 2 + (3 - 2) ** 2 + (0 - 2) ** 2 + (4 - 2) ** 2) / 4
-    assert _transfer([tap], *both, formula=mse) == pytest.approx((users + items) / 2)
+    assert _transfer([tap], *both, formula=MSE) == pytest.approx((users + items) / 2)
 
 
 def test_taps_of_both_sides_and_of_one_side_stand_together() -> None:
@@ -226,7 +226,7 @@ def test_rows_say_what_a_batch_of_all_users_is(rows: Any, first: float) -> None:
     # Users come as 3, 1, 2, 0, 4, 5: a layer's first row is user 3's, a table's fourth.
     batch = pairs(users=[1, 3, 2, 0, 4, 5], items=[1] * 6)
     only_user_1 = teacher(without=(2, 3, 4, 5))
-    value = _transfer(["layer"], only_user_1, batch=batch, rows=rows, formula=mse)
+    value = _transfer(["layer"], only_user_1, batch=batch, rows=rows, formula=MSE)
     assert value == pytest.approx(((first - 1) ** 2 + 1) / 2)
 
 
@@ -290,7 +290,7 @@ def test_vectors_of_a_side_that_were_not_given_are_missed() -> None:
 
 def test_a_wrapper_without_vectors_is_refused() -> None:
     with pytest.raises(TransferError, match="there are no vectors to transfer"):
-        TransferWrapper(Recommender(), FIELDS, rmse, [], 0.5)
+        TransferWrapper(Recommender(), FIELDS, {"": Term(RMSE, [])}, 0.5)
 
 
 def test_an_error_in_the_loss_leaves_the_next_batch_alone() -> None:

@@ -99,14 +99,14 @@ def test_a_failed_run_leaves_no_hook_on_the_model(workspace: Workspace, monkeypa
             "u4.pt",
             ["user_embedding"],
             "set_outputs: the tap 'user_embedding' (layer 2, user_embedding) is 8 wide, u4.pt has 4; "
-            "particular: True compares its first 4",
+            "particular: True compares its first 4, or declare an adapter",
             "- user_embedding",
         ),
         (
             "u9.pt",
             ["user_embedding"],
             "set_outputs: the tap 'user_embedding' (layer 2, user_embedding) is 8 wide, u9.pt has 9; "
-            "reduce the vectors to 8 (reduce_dim)",
+            "reduce the vectors to 8 (reduce_dim), or declare an adapter",
             "- user_embedding",
         ),
         (
