@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from utils.recbole_port.known_models import SHIPPED, KnownModel, declared_defaults, models, recbole_root
+from utils.recbole_port.known_models import SHIPPED, KnownModel, declared_defaults, models, own_sources, recbole_root
 from utils.yaml_loader import Loader
 
 _COMMENT = re.compile(r'^\s*"?(\w+)"?:[^#\n]*#\s*(?:\(([^)\n]*)\)\s*)?(.+?)\s*$', re.M)
@@ -43,7 +43,7 @@ def defaults(model: str | None, dataset: str | None = None) -> dict[str, Any]:
     known = models().get(model or "")
     files = [properties / "overall.yaml", properties / "dataset" / "sample.yaml"]
     if known:
-        files.insert(1, properties / "model" / f"{known.name}.yaml")
+        files.insert(1, _own_file(known.name))
     if dataset and re.fullmatch(r"[\w.-]+", dataset):
         files.append(properties / "dataset" / f"{dataset}.yaml")
     if known:
@@ -68,9 +68,20 @@ def _quick_start(known: KnownModel, dataset: str | None) -> list[str]:
 
 def own_defaults(model: str) -> dict[str, Any]:
     """What RecBole's file on this one model says, or ours; empty when there is none."""
-    file = recbole_root() / "properties" / "model" / f"{model}.yaml"
-    known = models().get(model)
+    known, file = models().get(model), _own_file(model)
     return (dict(_yaml(file)) if file.is_file() else {}) | (declared_defaults(known) if known else {})
+
+
+def unknown_to_recbole(model: str) -> dict[str, Any]:
+    """The defaults of a model that RecBole, which looks into its own files for the model's name, does not find."""
+    known = models()[model]
+    return own_defaults(model) if known.base else declared_defaults(known)
+
+
+def _own_file(model: str) -> Path:
+    """RecBole's file on this one model, or on the model that one of ours derives from."""
+    known = models().get(model)
+    return recbole_root() / "properties" / "model" / f"{(known and known.base) or model}.yaml"
 
 
 @lru_cache(maxsize=256)
@@ -87,15 +98,15 @@ def descriptions(model: str | None = None) -> dict[str, str]:
 @lru_cache(maxsize=128)
 def _comments(model: str | None) -> dict[str, tuple[str, str]]:
     """Setting -> (type, meaning) as the comments beside the values state them."""
-    names = [f"model/{model}.yaml"] if model else ["overall.yaml", "dataset/sample.yaml"]
-    files = [recbole_root() / "properties" / name for name in names]
+    properties = recbole_root() / "properties"
+    files = [_own_file(model)] if model else [properties / "overall.yaml", properties / "dataset" / "sample.yaml"]
     known = models().get(model or "")
-    if known and known.ours:
-        files.insert(0, known.source)
+    texts = own_sources(known) if known else []
+    texts += [file.read_text("utf-8") for file in files if file.is_file()]
     found: dict[str, tuple[str, str]] = {}
-    for file in files:
-        for name, kind, text in _COMMENT.findall(file.read_text("utf-8")) if file.is_file() else ():
-            found.setdefault(name, (kind, text))
+    for text in texts:
+        for name, kind, meaning in _COMMENT.findall(text):
+            found.setdefault(name, (kind, meaning))
     return found
 
 

@@ -12,7 +12,9 @@ from typing import Any
 
 _IMPORT = re.compile(r"^\s*from recbole\.model\.(\w+_recommender)\.(\w+) import", re.M)
 _INPUT_TYPE = re.compile(r"^\s*input_type = InputType\.(\w+)", re.M)
+_OWN_IMPORT = re.compile(r"^\s*from models\.([\w.]+) import", re.M)
 _WINDOWS = re.compile(r"^\s*trains_on_windows = True", re.M)
+_VECTORS = re.compile(r"^\s*takes_vectors = True", re.M)
 # The dataset that comes with RecBole.
 SHIPPED = "ml-100k"
 _TYPES = {
@@ -30,12 +32,14 @@ class KnownModel:
 
     family: general, sequential, context, knowledge or exlib, as RecBole sorts them, or own for names only we have.
     kind: the same, where ours have the family of their base class.
+    base: the model of RecBole whose settings a name only we have takes over; empty where there is none.
     """
 
     name: str
     family: str
     source: Path
     kind: str = "general"
+    base: str = ""
 
     @property
     def ours(self) -> bool:
@@ -66,31 +70,46 @@ def models() -> dict[str, KnownModel]:
                 # RecBole finds a class by its file: `neumf.py` holds `NeuMF`; other classes are parts.
                 if name.lower() == file.stem:
                     found[name] = KnownModel(name, family, file, family)
-    own = Path(__file__).parents[2] / "models"
+    own = _own_root()
     for file in sorted([*(own / "recommenders").glob("*.py"), *own.glob("*.py")]):
         for name in _class_names(file):
             if name.lower() == file.stem.replace("_", ""):
                 theirs = found.get(name)
                 family, kind = (theirs.family, theirs.kind) if theirs else ("own", _kind_of(file, found))
-                found[name] = KnownModel(name, family, file, kind)
+                found[name] = KnownModel(name, family, file, kind, "" if theirs else _base_of(file, found))
     return found
 
 
 def declared_defaults(known: KnownModel) -> dict[str, Any]:
-    """The literal dict `DEFAULTS` in a file of ours: settings of this model that RecBole's files do not have."""
-    if not known.ours:
-        return {}
-    for node in ast.parse(known.source.read_text("utf-8")).body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value and getattr(target, "id", "") == "DEFAULTS":
-            return dict(ast.literal_eval(node.value))
-    return {}
+    """The literal dicts `DEFAULTS` in the files of ours that make a model: settings that RecBole does not have."""
+    found: dict[str, Any] = {}
+    for text in own_sources(known):
+        for node in ast.parse(text).body:
+            target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+            if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value and getattr(target, "id", "") == "DEFAULTS":
+                found = dict(ast.literal_eval(node.value)) | found
+    return found
+
+
+def _own_root() -> Path:
+    """The folder of our models."""
+    return Path(__file__).parents[2] / "models"
+
+
+def _bases(file: Path) -> list[str]:
+    """The first base class of each class in a file."""
+    found = re.findall(r"^class \w+\(([\w.]+)", file.read_text("utf-8"), re.M)
+    return [base.rpartition(".")[2] for base in found]
+
+
+def _base_of(file: Path, known: dict[str, KnownModel]) -> str:
+    """The first model that a file of ours derives one from; empty when there is none."""
+    return next((name for name in _bases(file) if name in known), "")
 
 
 def _kind_of(file: Path, known: dict[str, KnownModel]) -> str:
     """The family of the first base class in a file of ours that tells it."""
-    for base in re.findall(r"^class \w+\(([\w.]+)", file.read_text("utf-8"), re.M):
-        name = base.rpartition(".")[2]
+    for name in _bases(file):
         if name in known:
             return known[name].kind
         if name.removesuffix("Recommender").lower() in set(_TYPES.values()):
@@ -117,6 +136,11 @@ def trains_on_windows(model: str) -> bool:
     return any(_WINDOWS.search(source) for source in sources(models()[model]))
 
 
+def takes_vectors(model: str) -> bool:
+    """Whether a model is built with vectors of users or items."""
+    return any(_VECTORS.search(source) for source in sources(models()[model]))
+
+
 def mentions(model: str, text: str) -> bool:
     """Whether a text stands in the code of a model or of the models it derives from."""
     return any(text in source for source in sources(models()[model]))
@@ -129,18 +153,29 @@ def trained_on_users() -> frozenset[str]:
     return frozenset(re.findall(r'"(\w+)": _get_AE_dataloader', text))
 
 
-@lru_cache(maxsize=256)
 def sources(known: KnownModel) -> tuple[str, ...]:
-    """The code of a model and of the models of RecBole that it imports, its own first."""
+    """The code of a model and of what it imports: RecBole's models and files of ours; its own first."""
+    return tuple(_files(known).values())
+
+
+def own_sources(known: KnownModel) -> list[str]:
+    """Those of `sources` that are ours."""
+    return [text for file, text in _files(known).items() if recbole_root() not in file.parents]
+
+
+@lru_cache(maxsize=256)
+def _files(known: KnownModel) -> dict[Path, str]:
     found = {known.source: known.source.read_text("utf-8")}
     waiting = [known.source]
     while waiting:
-        for folder, parent in _IMPORT.findall(found[waiting.pop()]):
-            file = recbole_root() / "model" / folder / f"{parent}.py"
+        text = found[waiting.pop()]
+        files = [recbole_root() / "model" / folder / f"{parent}.py" for folder, parent in _IMPORT.findall(text)]
+        files += [_own_root() / f"{module.replace('.', '/')}.py" for module in _OWN_IMPORT.findall(text)]
+        for file in files:
             if file.is_file() and file not in found:
                 found[file] = file.read_text("utf-8")
                 waiting.append(file)
-    return tuple(found.values())
+    return found
 
 
 def classes(file: Path, suffix: str) -> list[tuple[str, str]]:

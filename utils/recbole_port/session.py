@@ -24,10 +24,11 @@ import numpy as np
 import torch
 
 from models.transfer.rows import IdFields
+from models.transfer.teachers import Side, Teacher
 from utils.data.atomic import find_malformed
 from utils.data.ids import IdMap
 from utils.paths import DEFAULT_DATA_PATH, dataset_dir
-from utils.recbole_port import known_models, known_settings, train_rows
+from utils.recbole_port import known_defaults, known_models, known_settings, train_rows
 from utils.recbole_port.gaps import close_gaps
 from utils.recbole_port.known_models import SHIPPED
 from utils.recbole_port.speedups import apply_speedups
@@ -89,8 +90,7 @@ def build_config(settings: Mapping[str, Any], run_dir: Path, before: Any = None)
     known = known_settings.settings_of(settings["model"])
     # RecBole completes nested settings in place; the scenario's are read again by the next set_config.
     given = copy.deepcopy({key: value for key, value in settings.items() if key in known})
-    # RecBole reads a model's defaults from its own files only.
-    given = known_models.declared_defaults(known_models.models()[settings["model"]]) | given
+    given = known_defaults.unknown_to_recbole(settings["model"]) | given
     given |= {"checkpoint_dir": str(run_dir), "data_path": str(settings.get("data_path", DEFAULT_DATA_PATH))}
     # Config writes its gpu_id into CUDA_VISIBLE_DEVICES before torch looks for a GPU.
     given.setdefault("gpu_id", _visible_gpus())
@@ -255,8 +255,11 @@ def _train_parts(config: Any, train: Any, ratios: list[float], shuffle_first: bo
     return loaders
 
 
-def build_model(config: Any, data: Data) -> Any:
-    """A freshly seeded model on the configured device, and loaders that shuffle as they do for a first one."""
+def build_model(config: Any, data: Data, vectors: Mapping[Side, Teacher] | None = None) -> Any:
+    """A freshly seeded model on the configured device, and loaders that shuffle as they do for a first one.
+
+    vectors: of 'users' and 'items', for a model that takes them.
+    """
     for loader in data.train:
         # The loaders of knowledge graphs are pairs of loaders.
         parts = [loader.general_dataloader, loader.kg_dataloader] if hasattr(loader, "kg_dataloader") else [loader]
@@ -264,7 +267,20 @@ def build_model(config: Any, data: Data) -> Any:
             part.generator.manual_seed(config["seed"])
     seed_everything(config)
     cls = model_class(config["model"])
-    return cls(config, data.full_train._dataset).to(config["device"])
+    with _lent(config, vectors or {}):
+        return cls(config, data.full_train._dataset).to(config["device"])
+
+
+@contextmanager
+def _lent(config: Any, vectors: Mapping[Side, Teacher]) -> Iterator[None]:
+    """`users_vectors` and `items_vectors` in the config inside the block; a checkpoint holds what is there later."""
+    names = {f"{side}_vectors": teacher for side, teacher in vectors.items()}
+    config.final_config_dict.update(names)
+    try:
+        yield
+    finally:
+        for name in names:
+            del config.final_config_dict[name]
 
 
 def id_fields(config: Any, data: Data) -> IdFields:

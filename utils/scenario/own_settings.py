@@ -6,12 +6,22 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from utils.recbole_port import known_defaults, train_rows
+from utils.recbole_port import known_defaults, known_models, train_rows
 from utils.registry import did_you_mean
 from utils.scenario.findings import Finding
+from utils.scenario.model_vectors import find_vector_misfits, sides_with_vectors
 
 Values = Mapping[str, Any]
 _MODES = ("mean", "learned")
+# Setting of KAR's adaptor -> the least that it may be.
+_KAR_COUNTS = {
+    "shared_kar_experts_n": 0,
+    "user_kar_experts_n": 0,
+    "item_kar_experts_n": 0,
+    "output_kar_dim": 1,
+    "user_kar_emb": 1,
+    "item_kar_emb": 1,
+}
 # What RecBole's blocks of SASRec read and the paper's do not.
 _BLOCKS = ("inner_size", "hidden_act", "layer_norm_eps")
 
@@ -20,6 +30,9 @@ def find_own_misfits(model: str, values: Values, given: Values) -> Iterator[Find
     """values: all settings, with defaults; given: what the scenario itself says."""
     if model in _FINDERS:
         yield from _FINDERS[model](values, given)
+    if known_models.takes_vectors(model):
+        yield from find_vector_misfits(model, given)
+        yield from _kar(values, given)
 
 
 def _lightgcn(values: Values, given: Values) -> Iterator[Finding]:
@@ -61,6 +74,20 @@ def _sasrec(values: Values, given: Values) -> Iterator[Finding]:
         yield _unread("num_negatives", "with softmax: full")
     elif isinstance(negatives, bool) or not isinstance(negatives, int) or negatives < 1:
         yield Finding(("num_negatives",), f"num_negatives: got {negatives!r}; accepted: a whole number greater than 0")
+
+
+def _kar(values: Values, given: Values) -> Iterator[Finding]:
+    for setting, least in _KAR_COUNTS.items():
+        value = given.get(setting)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+            yield Finding((setting,), f"{setting}: got {value!r}; accepted: a whole number, {least} or more")
+            return
+    if values.get("shared_kar_experts_n") == 0:
+        for side in sides_with_vectors(given):
+            setting = f"{side.removesuffix('s')}_kar_experts_n"
+            if values.get(setting) == 0:
+                message = f"{setting}: got 0 with shared_kar_experts_n: 0; accepted: a whole number, 1 or more"
+                yield Finding((setting,), message)
 
 
 def _unread(setting: str, when: str) -> Finding:

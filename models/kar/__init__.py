@@ -1,0 +1,1 @@
+"""Knowledge as further input features of a recommender (KAR)."""
