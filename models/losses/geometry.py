@@ -2,7 +2,7 @@
 
 import torch
 
-# The shortest vector that has a direction.
+# The shortest vector that has a direction, or a length that pulls.
 _SHORTEST = 1e-8
 # A squared distance below so many roundings of the two squared lengths is one of equal rows.
 _ROUNDINGS = 16
@@ -31,7 +31,7 @@ def distances(rows: torch.Tensor) -> torch.Tensor:
     squares = products.diagonal()
     sums = squares.unsqueeze(1) + squares
     squared = sums - 2 * products
-    equal = squared <= _ROUNDINGS * torch.finfo(rows.dtype).eps * sums
+    equal = squared <= (_ROUNDINGS * torch.finfo(rows.dtype).eps * sums).clamp_min(_SHORTEST**2)
     return squared.masked_fill(equal, 1.0).sqrt().masked_fill(equal, 0.0)
 
 

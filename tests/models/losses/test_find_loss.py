@@ -10,6 +10,7 @@ import pytest
 
 from models import losses
 from models.losses import DistilLosses, find_loss
+from models.losses.base import Loss
 from models.losses.legacy import LegacyLoss
 from models.losses.rmse import rmse
 from utils.registry import BrokenModule, UnknownName
@@ -26,7 +27,9 @@ class Unrelated:
 
 
 def test_a_formula_is_found_by_name() -> None:
-    assert find_loss("rmse", "NeuMF") is rmse
+    found = find_loss("rmse", "NeuMF")
+    assert isinstance(found, Loss)
+    assert found.formula is rmse
 
 
 def test_a_loss_of_llm_kt_is_found_by_name() -> None:
