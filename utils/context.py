@@ -28,6 +28,8 @@ class RunContext:
     part: the `train_part` that was set last; stage: what results are recorded under, `part` or `part-2`, ...
     train_index: which train dataset `train` uses; None is the full one.
     transfer, outputs, trainable: what is wrapped, tapped and frozen now, as the record wants it.
+    carried: how vectors came into the model besides a loss (init_embeddings ...), and with which parameters.
+    frozen_vectors: parameters that hold vectors and are not trained for that reason.
     changed: what `set_config` has changed so far; in_force: all settings as the trainer was made with.
     lineage: the stages that have trained the present model.
     weights: what its weights are: fresh, those of the last or the best epoch, or from a file.
@@ -53,6 +55,8 @@ class RunContext:
     transfer: dict[str, Any] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     trainable: list[Any] = field(default_factory=list)
+    carried: dict[str, dict[str, Any]] = field(default_factory=dict)
+    frozen_vectors: list[str] = field(default_factory=list)
     changed: dict[str, Any] = field(default_factory=dict)
     in_force: dict[str, Any] = field(default_factory=dict)
     lineage: list[str] = field(default_factory=list)
@@ -179,6 +183,11 @@ class RunContext:
     def is_plain(self) -> bool:
         """Whether this run is the plain twin of its scenario: the same steps, and nothing is transferred."""
         return self.settings.get("control") == "plain"
+
+    def carry(self, how: str, parameters: Mapping[str, Any], control: str = "none") -> None:
+        """Note that vectors have come into the model, and whether they are knowledge or a control of it."""
+        chosen = self.settings.get("control") or control
+        self.carried[how] = {**parameters, **({} if chosen == "none" else {"control": chosen})}
 
     def drop_trainer(self) -> None:
         """Let go of the trainer and of the files that it holds open."""

@@ -70,14 +70,18 @@ class Comparison:
 
     def add_adapters(self, fired: Sequence[Fired], interaction: Any) -> None:
         """Make the adapters that are lacking, as wide as what the taps saw of one batch."""
-        assert self._spec is not None
+        if self._spec is None:
+            return
         for position, matcher in self._pairs[len(self.adapters) :]:
             student = matcher.match(fired[position], interaction.interaction, self._io).vectors
             made = Adapter(self._spec, student.shape[-1], self._teachers[matcher.side].width)
             self.adapters.append(made.to(student.device))
 
     def value(self, fired: Sequence[Fired], interaction: Any, hidden: Hidden | None = None) -> torch.Tensor:
-        """The loss of one batch, a scalar. hidden: the rows [n_rows] that the model could not see, and only they count."""
+        """The loss of one batch, a scalar.
+
+        hidden: whether each row [n_rows] was hidden from the model, by side; then only these count.
+        """
         batch = interaction.interaction
         values = [
             self._compare(number, fired[position], matcher, batch, hidden)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from models.transfer.layers import LayerError, select
 from models.transfer.rows import IdFields
+from models.transfer.tables import named_table
 from models.transfer.teachers import Side
 
 
@@ -28,7 +28,9 @@ class Masking(nn.Module):
     def __init__(self, mask: Mask, model: nn.Module, fields: IdFields) -> None:
         super().__init__()
         self._ratio = mask.ratio
-        self._tables = {side: [_table(model, name, side, fields) for name in mask.tables[side]] for side in mask.tables}
+        self._tables = {
+            side: [named_table(model, name, side, fields).module for name in mask.tables[side]] for side in mask.tables
+        }
         self._rows = {side: fields.count(side) for side in mask.tables}
         # One token a table, in the order of the tables.
         self.tokens = nn.ParameterList(
@@ -37,7 +39,7 @@ class Masking(nn.Module):
 
     @contextmanager
     def hiding(self) -> Iterator[dict[Side, torch.Tensor]]:
-        """Inside the block the tables have a new choice of their rows hidden; yields whether each is [n_rows], by side."""
+        """Have a new choice of rows hidden inside the block; yields whether each row [n_rows] is, by side."""
         hidden: dict[Side, torch.Tensor] = {}
         tokens = iter(self.tokens)
         with ExitStack() as stack:
@@ -65,12 +67,3 @@ def _replaced(table: nn.Embedding, rows: torch.Tensor, token: torch.Tensor) -> I
         del vars(table)["weight"]
         table._parameters["weight"] = weight
         table.sparse = sparse
-
-
-def _table(model: nn.Module, name: int | str, side: Side, fields: IdFields) -> nn.Embedding:
-    found = select(model, [name])
-    table = found[0].module
-    # A table may have a row more than there are items: BERT4Rec's for its own mask.
-    if len(found) != 1 or not isinstance(table, nn.Embedding) or table.num_embeddings < fields.count(side):
-        raise LayerError(f"'{name}' is no table of the {fields.count(side)} {side}: {found[0].line().strip()}")
-    return table

@@ -9,7 +9,7 @@ the taps. Without outputs the model is untouched, and trains as RecBole trains i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -161,7 +161,7 @@ class TransferWrapper:
             with self.taps.recording():
                 self._original(interaction)
                 for attached in self._terms.values():
-                    if attached.taps and attached.transfer.lacks_adapters:
+                    if attached.taps and isinstance(attached.transfer, Comparison):
                         attached.transfer.add_adapters(self._fired(attached), interaction)
 
     def calculate_loss(self, interaction: Any, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, ...]:
@@ -171,9 +171,10 @@ class TransferWrapper:
         so the model's own parts keep their places from the end.
         """
         weights = {name: one.weight(self.epoch) if self.weight else 0.0 for name, one in self._tapped()}
-        masked = [one for name, one in self._tapped() if one.masking is not None and weights[name]]
-        hiding = masked[0].masking.hiding() if masked and masked[0].masking else nullcontext({})
-        with self.taps.recording(), hiding as hidden:
+        masked = [one.masking for name, one in self._tapped() if one.masking is not None and weights[name]]
+        with ExitStack() as stack:
+            stack.enter_context(self.taps.recording())
+            hidden = stack.enter_context(masked[0].hiding()) if masked else {}
             parts = self._original(interaction, *args, **kwargs)
             first, *rest = parts if isinstance(parts, tuple) else (parts,)
             transfers = [

@@ -10,7 +10,6 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeFloat,
-    PositiveFloat,
     PositiveInt,
     TypeAdapter,
     ValidationError,
@@ -25,7 +24,7 @@ from utils.scenario.vector_names import VectorFileName
 if TYPE_CHECKING:
     from models.losses.base import Loss
     from models.losses.schedule import Schedule
-    from models.transfer.teachers import Side
+    from models.transfer.teachers import Side, Teacher
     from models.transfer.wrapper import Term
 
 Taps = Annotated[list[int | str], Field(min_length=1)]
@@ -140,7 +139,8 @@ class NamedLoss(LossParameters):
 
     def taps(self) -> dict[str, list[int | str]]:
         """Taps by whose they are: users, items, or `layers` where it is not said."""
-        return {"layers": self.outputs} if isinstance(self.outputs, list) else {**self.outputs}
+        given = {"layers": self.outputs} if isinstance(self.outputs, list) else self.outputs
+        return {str(name): taps for name, taps in given.items()}
 
 
 def check_taps(taps: Mapping[str, Sequence[int | str]], at: ParamPath = ()) -> Iterator[Complaint]:
@@ -237,14 +237,15 @@ def _fit(name: str, given: LossParameters, loss: Loss | None) -> Iterator[tuple[
         )
 
 
-def term_of(ctx: RunContext, name: str, given: LossParameters, at: str = "") -> tuple[Term, dict[str, str]]:
+def term_of(ctx: RunContext, name: str, given: LossParameters, at: str = "") -> tuple[Term, dict[Side, str]]:
     """(the loss at work, what to say of each side's coverage). at: a dotted path before its parameters, for errors."""
     from models.losses import find_loss
     from models.transfer.adapters import AdapterSpec
     from models.transfer.masking import Mask
     from models.transfer.wrapper import Term
 
-    teachers, coverage = [], {}
+    teachers: list[Teacher] = []
+    coverage: dict[Side, str] = {}
     for side, file in given.files(name, ctx.settings).items():
         teacher, coverage[side] = load_vectors(ctx, side, file, f"{at}{side}_emb_file", given.missing, given.control)
         teachers.append(teacher)

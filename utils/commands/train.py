@@ -92,11 +92,17 @@ class Train(Command):
 
     def _setup(self, ctx: RunContext) -> dict[str, Any]:
         """What is trained here, from where, and under which settings and protocol."""
-        transferred = bool(ctx.outputs) and ctx.transfer_weight > 0
+        by_loss = bool(ctx.outputs) and ctx.transfer_weight > 0
+        carried = [str(ctx.transfer["loss_name"])] if by_loss else []
+        controls = {given.get("control") for given in [ctx.transfer if by_loss else {}, *ctx.carried.values()]} - {None}
         return {
-            **(ctx.transfer if transferred else dict.fromkeys(ctx.transfer)),
-            "distil_loss_weight": ctx.transfer_weight if transferred else None,
-            "transferred": transferred,
+            **(ctx.transfer if by_loss else dict.fromkeys(ctx.transfer)),
+            "distil_loss_weight": ctx.transfer_weight if by_loss else None,
+            "transferred": by_loss or bool(ctx.carried),
+            # Under which names knowledge has come into the model: its loss, and other ways.
+            "knowledge": [*carried, *ctx.carried],
+            "carried": copy.deepcopy(ctx.carried),
+            "control": " + ".join(sorted(map(str, controls))) or None,
             # A plain list, as LLM-KT's journal has it, unless it was said whose each tap is.
             "set_outputs": copy.deepcopy(
                 ctx.outputs if set(ctx.outputs) - {"layers"} else ctx.outputs.get("layers", [])
@@ -107,7 +113,12 @@ class Train(Command):
             "protocol": protocol(ctx.trainer.config),
             "lineage": list(ctx.lineage),
             "starts_from": ctx.weights,
-            "frozen": sorted(name for name, value in ctx.model.named_parameters() if not value.requires_grad),
+            # What a table of vectors is frozen for is part of the transfer, as its plain twin's is not.
+            "frozen": sorted(
+                name
+                for name, value in ctx.model.named_parameters()
+                if not value.requires_grad and name not in ctx.frozen_vectors
+            ),
             "loaded_from": ctx.loaded_from,
         }
 

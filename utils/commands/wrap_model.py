@@ -13,6 +13,7 @@ from utils.context import RunContext
 from utils.scenario.errors import StepError
 
 if TYPE_CHECKING:
+    from models.transfer.teachers import Side
     from models.transfer.wrapper import Term
 
 LossName = Annotated[str, Field(pattern=r"^[^.]+$", examples=["users"])]
@@ -22,10 +23,10 @@ TOLD = ("loss_name", "users_emb", "items_emb", "particular")
 
 @command("wrap_model")
 class WrapModel(LossParameters, Command):
-    """Put losses between tapped layers and vectors of users or items: one, whose layers `set_outputs` names, or several.
+    """Put one loss between tapped layers and vectors of users or items, or several.
 
-    With one, nothing changes in the model until outputs are set. Several are named under `losses`, each with its
-    outputs, vectors and weight; their weighted sum is the transfer loss.
+    With one, whose layers `set_outputs` names, nothing changes in the model until outputs are set. Several are named
+    under `losses`, each with its outputs, vectors and weight; their weighted sum is the transfer loss.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"model"})
@@ -44,14 +45,14 @@ class WrapModel(LossParameters, Command):
             yield Complaint((), f"{what}; give distil_loss, whose layers set_outputs names, or several under losses")
         elif self.distil_loss is not None:
             yield from check_loss(self.distil_loss, self, (), "distil_loss", view)
-        elif given := sorted((self.model_fields_set & LossParameters.model_fields.keys())):
+        elif given := sorted(self.model_fields_set & LossParameters.model_fields.keys()):
             yield Complaint((given[0],), f"each of several losses has its own {given[0]}; put it under losses")
         for name, loss in (self.losses or {}).items():
             yield from check_loss(loss.loss, loss, ("losses", name), "loss", view)
             if isinstance(loss.outputs, list):
                 yield from check_taps({"outputs": loss.outputs}, ("losses", name))
             else:
-                yield from check_taps(dict(loss.outputs), ("losses", name, "outputs"))
+                yield from check_taps({**loss.taps()}, ("losses", name, "outputs"))
         masking = [name for name, loss in (self.losses or {}).items() if loss.mask is not None]
         if len(masking) > 1:
             message = f"'{masking[0]}' hides rows already; one loss can say what is hidden from the model"
@@ -66,7 +67,7 @@ class WrapModel(LossParameters, Command):
             raise StepError(None, "the model still has outputs of an earlier wrap_model; put remove_outputs before it")
         config = ctx.recbole_config()
         terms: dict[str, Term] = {}
-        coverage: dict[str, dict[str, str]] = {}
+        coverage: dict[str, dict[Side, str]] = {}
         for name, (loss_name, given, at) in self._given().items():
             terms[name], coverage[name] = term_of(ctx, loss_name, given, at)
         if ctx.is_plain:

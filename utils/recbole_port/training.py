@@ -80,7 +80,8 @@ def fit(
 ) -> Fit:
     """Train as `recbole.quick_start` does; `on_epoch` is told of each epoch after its validation.
 
-    before_epoch: is told the number of each epoch before its first batch. progress: where the state of each epoch is kept, and what an earlier process has left of this training.
+    before_epoch: is told the number of each epoch before its first batch.
+    progress: where the state of each epoch is kept, and what an earlier process has left of this training.
     """
     first = trainer.start_epoch
     # A resumed training that has no epoch left would be saved as if it were at its start.

@@ -32,7 +32,7 @@ def find_control_misfits(settings: Mapping[str, Any], commands: Sequence[Command
         yield Finding((named,), message, at_key=True)
     elif "plain" in asked and any(command.name == "init_model" for command in taking):
         message = (
-            f"{named}: {settings.get('model')} is made of its vectors and has no plain twin; compare it with its backbone "
-            "as a scenario of its own (baseline)"
+            f"{named}: {settings.get('model')} is made of its vectors and has no plain twin; compare it with its "
+            "backbone as a scenario of its own (baseline)"
         )
         yield Finding((named,), message, at_key=True)
