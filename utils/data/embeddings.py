@@ -1,6 +1,7 @@
 """Vector files keyed by token, LLM-KT's bare matrices, and aligning both with RecBole's rows.
 
-A file is written by `torch.save` as plain types only: {"vectors": [n, dim], "tokens": [...], "meta": {...}}.
+A file is written by `torch.save` as plain types only: {"vectors": [n, dim], "tokens": [...], "meta": {...}}, and
+"projection": {"mean": [d_in], "matrix": [d_in, dim]} where a linear reduction made the vectors.
 It is read with `weights_only=True`, so a file that contains code is refused, not run.
 """
 
@@ -29,10 +30,27 @@ _PICKLED_OBJECT = re.compile(r"GLOBAL (\S+)")
 
 # `meta["source"]` of vectors that no text was encoded for.
 RANDOM = "random"
+# `meta["origin"]` of vectors that a train part went into, and other things that nobody knows the origin of.
+UNKNOWN = "unknown"
 
 
 class VectorFileError(ValueError):
     """A vector file that cannot be used; the message names the file and what is wrong."""
+
+
+@dataclass(frozen=True)
+class Projection:
+    """The linear map that made a file's vectors: x becomes (x - mean) @ matrix.
+
+    mean [d_in], matrix [d_in, dim]. Where the file's meta says `normalize`, rows were divided by their length then.
+    """
+
+    mean: torch.Tensor
+    matrix: torch.Tensor
+
+    def __call__(self, vectors: torch.Tensor) -> torch.Tensor:
+        """[n, d_in] -> [n, dim], for the vectors that it was fitted to and for new ones alike."""
+        return (vectors - self.mean) @ self.matrix
 
 
 @dataclass(frozen=True)
@@ -45,6 +63,7 @@ class VectorFile:
     vectors: torch.Tensor
     tokens: tuple[str, ...] | None
     meta: dict[str, Any] = field(default_factory=dict)
+    projection: Projection | None = None
 
     @property
     def origin_known(self) -> bool:
@@ -52,6 +71,8 @@ class VectorFile:
 
         LLM-KT's matrices and profile JSONs say neither, so they may hold test items.
         """
+        if self.meta.get("origin") == UNKNOWN:
+            return False
         return "train_fingerprint" in self.meta or self.meta.get("source") == RANDOM
 
     def content_hash(self) -> str:
@@ -81,6 +102,8 @@ def write_vectors(path: Path, file: VectorFile) -> None:
         "tokens": list(file.tokens or ()),
         "meta": file.meta,
     }
+    if file.projection is not None:
+        content["projection"] = {"mean": file.projection.mean, "matrix": file.projection.matrix}
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
         torch.save(content, temporary)
@@ -106,7 +129,8 @@ def read_vectors(path: Path) -> VectorFile:
     if isinstance(content, torch.Tensor):
         file = VectorFile(content, None)
     elif isinstance(content, dict) and isinstance(content.get("vectors"), torch.Tensor):
-        file = VectorFile(content["vectors"], _tokens(path, content.get("tokens")), dict(content.get("meta") or {}))
+        tokens, meta = _tokens(path, content.get("tokens")), dict(content.get("meta") or {})
+        file = VectorFile(content["vectors"], tokens, meta, _projection(path, content.get("projection")))
     else:
         raise VectorFileError(f"{path} holds {type(content).__name__}, neither a matrix nor vectors with tokens")
     return _checked(path, file)
@@ -120,6 +144,15 @@ def _tokens(path: Path, tokens: Any) -> tuple[str, ...] | None:
     return tuple(map(str, values)) or None
 
 
+def _projection(path: Path, stored: Any) -> Projection | None:
+    if stored is None:
+        return None
+    parts = [stored.get(name) for name in ("mean", "matrix")] if isinstance(stored, dict) else [None]
+    if not all(isinstance(part, torch.Tensor) for part in parts):
+        raise VectorFileError(f"{path}: its projection is not a mean and a matrix")
+    return Projection(*parts)
+
+
 def _checked(path: Path, file: VectorFile) -> VectorFile:
     if file.vectors.dim() != 2:
         raise VectorFileError(f"{path} is {list(file.vectors.shape)}; vectors are [rows, dim]")
@@ -127,7 +160,7 @@ def _checked(path: Path, file: VectorFile) -> VectorFile:
         raise VectorFileError(f"{path} has {len(file.vectors)} rows and {len(file.tokens)} tokens")
     if file.tokens is not None and len(set(file.tokens)) != len(file.tokens):
         twice = Counter(file.tokens).most_common(1)[0][0]
-        raise VectorFileError(f"{path} has the token '{twice}' twice")
+        raise VectorFileError(f"{path} has the token '{twice}' twice; keep one row of each user or item")
     if file.vectors.is_complex() or file.vectors.layout is not torch.strided:
         raise VectorFileError(
             f"{path} holds a {file.vectors.dtype} {file.vectors.layout} tensor; vectors are plain numbers"
@@ -142,7 +175,14 @@ def _checked(path: Path, file: VectorFile) -> VectorFile:
         raise VectorFileError(
             f"{path} has {count} row{'' if count == 1 else 's'} with NaN or infinity, the first is {who}"
         )
-    return VectorFile(vectors, file.tokens, file.meta)
+    shapes = file.projection and (file.projection.mean.shape, file.projection.matrix.shape)
+    if shapes and shapes != (shapes[1][:1], (*shapes[1][:1], vectors.shape[1])):
+        mean, matrix = map(list, shapes)
+        raise VectorFileError(
+            f"{path}: its projection, a mean {mean} and a matrix {matrix}, does not lead to its vectors, "
+            f"{vectors.shape[1]} wide"
+        )
+    return VectorFile(vectors, file.tokens, file.meta, file.projection)
 
 
 def align(
@@ -153,21 +193,28 @@ def align(
     noun: 'users' or 'items', for messages. starts_with_1: row 0 of a bare matrix is token '1', else '0'.
     unfiltered: the tokens before any filter; asked for a bare matrix only, whose rows count these.
     """
-    tokens = file.tokens
-    if tokens is None:
-        first = 1 if starts_with_1 else 0
-        tokens = tuple(str(number) for number in range(first, first + len(file.vectors)))
-        _check_bare_matrix(path, len(file.vectors), unfiltered(), noun, first)
+    tokens = row_tokens(path, file, noun, starts_with_1, unfiltered)
     positions = torch.from_numpy(ids.positions_in(tokens))
     present = positions >= 0
     if not bool(present.any()):
         raise VectorFileError(
             f"{path}: none of its tokens ({', '.join(tokens[:3])}, ...) is one of the {len(ids) - 1} {noun} "
-            f"({', '.join(ids.real_tokens[:3])}, ...)"
+            f"({', '.join(ids.real_tokens[:3])}, ...); it was made for another dataset, or for the other side"
         )
     vectors = torch.zeros(len(ids), file.vectors.shape[1])
     vectors[present] = file.vectors[positions[present]]
     return Aligned(vectors, present)
+
+
+def row_tokens(
+    path: Path, file: VectorFile, noun: str, starts_with_1: bool, unfiltered: Callable[[], FileTokens]
+) -> tuple[str, ...]:
+    """The token of each row of a file, those of a bare matrix by its numbering; see `align` for the parameters."""
+    if file.tokens is not None:
+        return file.tokens
+    first = 1 if starts_with_1 else 0
+    _check_bare_matrix(path, len(file.vectors), unfiltered(), noun, first)
+    return tuple(str(number) for number in range(first, first + len(file.vectors)))
 
 
 def _check_bare_matrix(path: Path, rows: int, tokens: FileTokens, noun: str, first: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.workspace import USERS, Run, Workspace
+from tests.workspace import ITEMS, TRAIN, USERS, Run, Workspace, metrics
 from utils.data.embeddings import read_vectors
 
 
@@ -48,9 +48,9 @@ def _refusal(run: Run) -> str:
     return str((run.record.error or {})["message"])
 
 
-@pytest.mark.parametrize("method", ["pca", "umap"])
+@pytest.mark.parametrize("method", ["pca", "whiten", "rec_pca", "random_projection", "umap"])
 def test_a_file_made_from_the_same_vectors_is_kept(method: str, tiny: Workspace) -> None:
-    tiny.save_vectors("u.pt", USERS, train_fingerprint="abc")
+    tiny.save_vectors("u.pt", USERS, side="users")
     _reduce(tiny, method=method)
     before = (tiny.vectors / "u2.pt").read_bytes()
     kept = _reduce(tiny, method=method)
@@ -79,14 +79,23 @@ def test_a_file_of_texts_of_another_train_part_is_not_kept(tiny: Workspace) -> N
     assert _refusal(_reduce(tiny)) == SOMETHING_ELSE
 
 
-@pytest.mark.parametrize("params", [{"dimension": 3}, {"method": "umap"}])
-def test_a_file_made_in_another_way_is_not_kept(params: dict[str, Any], tiny: Workspace) -> None:
+@pytest.mark.parametrize(
+    ("params", "other"),
+    [
+        ({}, {"dimension": 3}),
+        ({}, {"method": "umap"}),
+        ({}, {"normalize": True}),
+        ({"method": "whiten"}, {"epsilon": 0.1}),
+        ({"method": "rec_pca", "side": "users"}, {"smoothness": 0.1}),
+    ],
+)
+def test_a_file_made_in_another_way_is_not_kept(params: dict[str, Any], other: dict[str, Any], tiny: Workspace) -> None:
     tiny.save_vectors("u.pt", USERS)
-    _reduce(tiny)
-    assert _refusal(_reduce(tiny, **params)) == SOMETHING_ELSE
+    _reduce(tiny, **params)
+    assert _refusal(_reduce(tiny, **params, **other)) == SOMETHING_ELSE
 
 
-@pytest.mark.parametrize(("method", "kept"), [("pca", True), ("umap", False)])
+@pytest.mark.parametrize(("method", "kept"), [("pca", True), ("random_projection", False), ("umap", False)])
 def test_another_seed_matters_where_the_method_draws(method: str, kept: bool, tiny: Workspace) -> None:
     tiny.save_vectors("u.pt", USERS)
     step = {"reduce_dim": {"file_in": "u.pt", "file_out": "u2.pt", "dimension": 2, "method": method}}
@@ -122,3 +131,129 @@ def test_a_file_that_cannot_be_read_is_replaced_when_asked(tiny: Workspace) -> N
 def test_more_axes_than_there_can_be_are_refused(params: dict[str, Any], said: str, tiny: Workspace) -> None:
     tiny.save_vectors("u.pt", USERS)
     assert _refusal(_reduce(tiny, **params)) == f"reduce_dim.dimension: {said}"
+
+
+def _problems(workspace: Workspace, **params: Any) -> list[str]:
+    from utils.scenario.errors import ScenarioError
+
+    with pytest.raises(ScenarioError) as caught:
+        _reduce(workspace, **params)
+    return [problem.message for problem in caught.value.problems]
+
+
+def test_a_parameter_that_the_method_does_not_read_is_refused(tiny: Workspace) -> None:
+    tiny.save_vectors("u.pt", USERS)
+    assert _problems(tiny, epsilon=0.1, smoothness=2.0, side="users", method="pca") == [
+        "reduce_dim.epsilon: method pca does not read it, whiten does; remove it",
+        "reduce_dim.smoothness: method pca does not read it, rec_pca does; remove it",
+        "reduce_dim.side: method pca does not read it, rec_pca does; remove it",
+    ]
+
+
+def test_rows_of_length_1_are_written_with_the_map_to_what_they_were(tiny: Workspace) -> None:
+    tiny.save_vectors("u.pt", USERS)
+    _reduce(tiny, normalize=True)
+    file = read_vectors(tiny.vectors / "u2.pt")
+    torch.testing.assert_close(file.vectors.norm(dim=1), torch.ones(30))
+    assert file.projection is not None
+    mapped = file.projection(read_vectors(tiny.vectors / "u.pt").vectors)
+    torch.testing.assert_close(mapped / mapped.norm(dim=1, keepdim=True), file.vectors, atol=1e-5, rtol=1e-5)
+    assert file.meta["normalize"] is True
+
+
+RANDOM_SPLIT = {"split": {"RS": [0.8, 0.1, 0.1]}, "order": "RO", "group_by": "user", "mode": "full"}
+REC_PCA = {"reduce_dim": {"file_in": "i.pt", "file_out": "i2.pt", "dimension": 2, "method": "rec_pca"}}
+
+
+def test_rec_pca_says_which_train_part_it_read(tiny: Workspace) -> None:
+    tiny.save_vectors("i.pt", [*ITEMS, "i99"], side="items", dataset="tiny")
+    run = tiny.run([REC_PCA], "rec", eval_args=RANDOM_SPLIT)
+    file = read_vectors(tiny.vectors / "i2.pt")
+    assert file.meta["train_fingerprint"] == tiny.context(eval_args=RANDOM_SPLIT).train_fingerprint
+    assert (file.meta["smoothness"], file.meta["side"]) == (1.0, "items")
+    assert ", smooth over 40 of 41 items" in run.console.lines[1]
+    # The vectors themselves did not say what they were made from.
+    assert not file.origin_known
+    wrap = {"wrap_model": {"distil_loss": "rmse", "items_emb_file": "i2.pt"}}
+    other = tiny.run(["init_model", wrap], "other", eval_args=RANDOM_SPLIT, seed=8)
+    assert "i2.pt was written from another train part than this run's" in _refusal(other)
+
+
+def test_rec_pca_reads_the_train_part_only(tiny: Workspace) -> None:
+    from utils.recbole_port.train_part import train_pairs
+
+    ctx = tiny.context()
+    pairs = train_pairs(ctx.recbole_config(), ctx.data)
+    tiny.save_vectors("i.pt", ITEMS, side="items")
+    tiny.run([REC_PCA], "rec")
+    reduced = read_vectors(tiny.vectors / "i2.pt")
+    from utils.data.reduce.baskets import baskets_of
+    from utils.data.reduce.methods import reduce_vectors
+
+    expected = reduce_vectors(
+        read_vectors(tiny.vectors / "i.pt").vectors,
+        2,
+        "rec_pca",
+        smoothness=1.0,
+        baskets=baskets_of(ITEMS, pairs["item_id"], pairs["user_id"]),
+    )
+    torch.testing.assert_close(reduced.vectors, expected.vectors, atol=1e-5, rtol=1e-5)
+
+
+def test_users_are_close_by_the_items_that_they_share(tiny: Workspace) -> None:
+    tiny.save_vectors("u.pt", USERS)
+    run = _reduce(tiny, method="rec_pca", side="users", smoothness=2)
+    assert ", smooth over 30 of 30 users" in run.console.lines[1]
+    assert read_vectors(tiny.vectors / "u2.pt").meta["side"] == "users"
+
+
+def test_rec_pca_changes_no_result(tiny: Workspace) -> None:
+    tiny.save_vectors("i.pt", ITEMS, side="items")
+    plain, after = tiny.run(TRAIN, "plain"), tiny.run([REC_PCA, *TRAIN], "after")
+    assert metrics(after.record) == metrics(plain.record)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "meta", "params", "said"),
+    [
+        (
+            USERS,
+            {},
+            {},
+            "side: u.pt does not say whose vectors it holds; give side: users or side: items",
+        ),
+        (USERS, {"side": "users"}, {"side": "items"}, "side: u.pt holds vectors of users, not of items"),
+        (USERS, {"side": "users", "dataset": "ml-1m"}, {}, "file_in: u.pt holds vectors of ml-1m, not of tiny"),
+        (
+            USERS,
+            {"side": "users", "train_fingerprint": "abc"},
+            {},
+            "file_in: u.pt was written from another train part than this run's, so it may hold test items; "
+            "encode it again under this scenario's split and seed",
+        ),
+        (
+            ["x1", "x2", "x3"],
+            {"side": "users"},
+            {},
+            "file_in: none of its tokens (x1, x2, x3, ...) is one of the users of the train part (u1, u2, u3, ...); "
+            "it was made for another dataset, or for the other side",
+        ),
+    ],
+)
+def test_vectors_that_do_not_fit_the_train_part_are_refused(
+    tokens: list[str], meta: dict[str, str], params: dict[str, Any], said: str, tiny: Workspace
+) -> None:
+    tiny.save_vectors("u.pt", tokens, **meta)
+    assert _refusal(_reduce(tiny, method="rec_pca", **params)) == f"reduce_dim.{said}"
+    assert not (tiny.vectors / "u2.pt").exists()
+
+
+def test_a_setting_of_the_dataset_comes_too_late_after_rec_pca_and_not_after_pca(tiny: Workspace) -> None:
+    from utils.scenario.errors import ScenarioError
+
+    tiny.save_vectors("i.pt", ITEMS, side="items")
+    late = [REC_PCA, {"set_config": {"seed": 5}}, "init_model"]
+    with pytest.raises(ScenarioError, match="seed comes too late: 'reduce_dim' has loaded the dataset already"):
+        tiny.run(late, "late")
+    pca = {"reduce_dim": {**REC_PCA["reduce_dim"], "method": "pca"}}
+    assert tiny.run([pca, *late[1:]], "early").record.status == "done"

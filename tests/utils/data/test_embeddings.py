@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from utils.data.embeddings import Aligned, VectorFile, VectorFileError, align, read_vectors, write_vectors
+from utils.data.embeddings import Aligned, Projection, VectorFile, VectorFileError, align, read_vectors, write_vectors
 from utils.data.file_tokens import FileTokens
 from utils.data.ids import IdMap
 
@@ -34,6 +34,15 @@ def test_a_file_comes_back_with_tokens_and_meta(tmp_path: Path) -> None:
     back = read_vectors(path)
     assert back.vectors.tolist() == [[1, 2], [3, 4]]
     assert (back.tokens, back.meta) == (("a", "b"), {"encoder": "x"})
+
+
+def test_a_projection_comes_back_and_maps_new_rows(tmp_path: Path) -> None:
+    projection = Projection(torch.tensor([1.0, 1]), torch.tensor([[2.0], [3]]))
+    write_vectors(tmp_path / "u.pt", VectorFile(torch.ones(1, 1), ("a",), {}, projection))
+    back = read_vectors(tmp_path / "u.pt").projection
+    assert back is not None
+    # (4 - 1) * 2 + (6 - 1) * 3
+    assert back(torch.tensor([[4.0, 6]])).tolist() == [[21]]
 
 
 def test_a_bare_matrix_has_no_tokens_and_becomes_float32(tmp_path: Path) -> None:
@@ -86,7 +95,18 @@ def test_half_a_file_is_refused(tmp_path: Path) -> None:
         ({"tokens": ["a"]}, "u.pt holds dict, neither a matrix nor vectors with tokens"),
         (torch.ones(2, 3, 4), "u.pt is [2, 3, 4]; vectors are [rows, dim]"),
         ({"vectors": torch.ones(2, 1), "tokens": ["a"]}, "u.pt has 2 rows and 1 tokens"),
-        ({"vectors": torch.ones(3, 1), "tokens": ["a", "b", "b"]}, "u.pt has the token 'b' twice"),
+        (
+            {"vectors": torch.ones(3, 1), "tokens": ["a", "b", "b"]},
+            "u.pt has the token 'b' twice; keep one row of each user or item",
+        ),
+        (
+            {"vectors": torch.ones(2, 3), "tokens": ["a", "b"], "projection": {"mean": torch.ones(5)}},
+            "u.pt: its projection is not a mean and a matrix",
+        ),
+        (
+            {"vectors": torch.ones(1, 3), "projection": {"mean": torch.ones(5), "matrix": torch.ones(5, 2)}},
+            "u.pt: its projection, a mean [5] and a matrix [5, 2], does not lead to its vectors, 3 wide",
+        ),
         ({"vectors": torch.ones(1, 1), "tokens": "a"}, "u.pt: its tokens are str, not a list"),
         (
             torch.ones(1, 1, dtype=torch.complex64),
@@ -134,6 +154,7 @@ def test_what_is_read_learns_nothing_and_lies_in_one_piece(tmp_path: Path) -> No
         ({"train_fingerprint": "abc"}, True),
         ({"source": "random", "seed": 1}, True),
         ({"source": "user.json"}, False),
+        ({"train_fingerprint": "abc", "origin": "unknown"}, False),
         ({}, False),
     ],
 )
@@ -262,4 +283,7 @@ def test_a_bare_matrix_fits_no_named_tokens(token: str) -> None:
 def test_tokens_that_match_nothing_are_shown_beside_the_datasets() -> None:
     with pytest.raises(VectorFileError) as caught:
         _align(VectorFile(torch.ones(1, 1), ("1m_7",)), NAMED)
-    assert str(caught.value) == "u.pt: none of its tokens (1m_7, ...) is one of the 2 users (u2, u1, ...)"
+    assert str(caught.value) == (
+        "u.pt: none of its tokens (1m_7, ...) is one of the 2 users (u2, u1, ...); "
+        "it was made for another dataset, or for the other side"
+    )
