@@ -9,6 +9,8 @@ from typing import Any
 DEFAULT_DATA_PATH = "datasets"
 DEFAULT_EMBEDDINGS_PATH = "datasets/llm_embeddings"
 DEFAULT_CHECKPOINT_DIR = "saved"
+# Language models that were converted once, for all datasets.
+LLM_MODELS_DIR = Path("datasets/llm_models")
 
 
 def _text(value: Any, default: str) -> str:

@@ -28,6 +28,7 @@ COMMAND_NAMES = [
     "test_eval",
     "train",
     "wrap_model",
+    "write_profiles",
 ]
 LOSS_NAMES = [
     "AutoIntUserRMSE",

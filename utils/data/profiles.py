@@ -84,6 +84,7 @@ def latest(path: Path, history: Iterable[tuple[str, Profile]]) -> dict[str, Prof
 def appending(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[ProfileLog]:
     """Hold a file of JSON lines for appending, for as long as the block takes; a half last line is cut off.
 
+    A file to which nothing was added, and which was not there, is not there afterwards. ProfileError for a list.
     waiting: is called once where another process holds the file, before this one waits for its turn.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,16 +96,20 @@ def appending(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterato
         lock.acquire()
     try:
         with path.open("a+b") as file:
-            _end_line(file)
+            _end_line(path, file)
             yield ProfileLog(file)
     finally:
+        if path.exists() and path.stat().st_size == 0:
+            path.unlink()
         lock.release()
 
 
-def _end_line(file: BinaryIO) -> None:
+def _end_line(path: Path, file: BinaryIO) -> None:
     """Let the file end with a whole line: one that is only not ended is ended, a half one is cut off."""
     file.seek(0)
     content = file.read()
+    if content.lstrip()[:1] == b"[":
+        raise ProfileError(f"{path} is one list, to which no line can be added; name another file")
     tail = content.rpartition(b"\n")[2]
     if not tail:
         return

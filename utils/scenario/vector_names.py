@@ -23,3 +23,12 @@ ProfileFileName = Annotated[
         json_schema_extra={"accepted": "a file name without a folder or a leading dot"},
     ),
 ]
+# What `write_profiles` appends to.
+ProfileLinesName = Annotated[
+    str,
+    Field(
+        pattern=r"^[^./\\\x00][^/\\\x00]*\.jsonl$",
+        examples=["users.jsonl"],
+        json_schema_extra={"accepted": "a file name that ends in .jsonl, without a folder or a leading dot"},
+    ),
+]
