@@ -72,7 +72,7 @@ def loads_at_start(settings: Mapping[str, Any]) -> bool:
 
 
 def _loads_data(command: Command) -> bool:
-    return "data" in command.needs
+    return command.loads_data
 
 
 def _follows(view: PlanView, names: Collection[str]) -> bool:
