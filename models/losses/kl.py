@@ -11,11 +11,10 @@ from models.losses.precision import full_precision
 @loss("kl", compares="relations")
 @full_precision
 def kl(student: torch.Tensor, teacher: torch.Tensor, *, temperature: Positive = 0.1) -> torch.Tensor:
-    """Mean over rows i of KL(p_i || q_i), p_i of the teacher's rows and q_i of the student's, over all rows j != i.
+    """Mean over rows of KL(p_i || q_i), p of the teacher's rows [n, dim_t], q of the student's [n, dim_s] -> scalar.
 
-    student [n, dim_s], teacher [n, dim_t] -> scalar, in nats. p_ij is the softmax over j of
-    cos(teacher_i, teacher_j) / temperature, q_ij that of the student's. Fewer than two rows cost 0. A row of zeros
-    is as similar to all, with gradient 0. Memory grows with n^2.
+    In nats. p_i is the softmax over all rows j but i of cos(teacher_i, teacher_j) / temperature, q_i that of the
+    student's. Fewer than two rows cost 0. A row of zeros is as similar to all, with gradient 0. Memory grows with n^2.
 
     Probabilities of neighbours without the row itself, compared by KL, are those of Passalis and Tefas (ECCV 2018,
     arXiv 1803.10837); the softmax with a temperature in place of a shifted cosine is SEED's (Fang et al., ICLR 2021,

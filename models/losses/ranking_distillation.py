@@ -12,11 +12,12 @@ from models.losses.precision import full_precision
 def ranking_distillation(
     student: torch.Tensor, teacher: torch.Tensor, *, k: PositiveCount = 10, position_lambda: Positive = 1.0
 ) -> torch.Tensor:
-    """Mean over users of -sum over r = 1..k of w_r log sigmoid(student score of the teacher's r-th item).
+    """Mean over users of the sum over r of -w_r log sigmoid(s_r), both sides' scores [n_users, n_items] -> scalar.
 
-    student and teacher are scores [n_users, n_items] -> scalar; k is at most n_items. w_r is in proportion to
-    exp(-r / position_lambda) and sums to 1: the smaller lambda, the more the first places count. Only the teacher's
-    order counts, so no gradient reaches it. The loss draws scores up only; the recommender's own holds them down.
+    s_r is the student's score of the item that the teacher ranks r-th, r from 1 to k, or to n_items where these are
+    fewer. w_r is in proportion to exp(-r / position_lambda), and they sum to 1: the smaller lambda, the more the first
+    places count. Only the teacher's order counts, so no gradient reaches it. The loss draws scores up only; the
+    recommender's own holds them down.
 
     Tang and Wang, Ranking Distillation (KDD 2018, arXiv 1809.07428), with the weights by position; those by how far
     the student's rank is off, which need a rank among all items, are left out.

@@ -11,13 +11,12 @@ from models.losses.precision import full_precision
 @loss("rkd_angle", compares="relations")
 @full_precision
 def rkd_angle(student: torch.Tensor, teacher: torch.Tensor, *, anchors: AtLeastTwo = 16) -> torch.Tensor:
-    """Mean over triplets of rows of h(cos(student_ijk) - cos(teacher_ijk)), h Huber's with delta 1.
+    """Mean over triplets of h(cos(s_ijk) - cos(t_ijk)), student s [n, dim_s], teacher t [n, dim_t] -> scalar.
 
-    student [n, dim_s], teacher [n, dim_t] -> scalar. cos(ijk) is that of the angle at row j between rows i and k, 0
-    where one of them equals j. Every row is a vertex j; i and k are any two of at most `anchors` rows, evenly spaced
-    in the batch. All n^3 triplets are compared where n <= anchors; beyond, memory grows with
-    n * anchors * (anchors + dim_s + dim_t), and the order of the rows decides which are anchors. Fewer than three
-    rows cost 0.
+    cos(s_ijk) is that of the angle at row j between rows i and k, 0 where one of them equals row j; h is Huber's
+    function with delta 1. Every row is a vertex j; i and k are any two of at most `anchors` rows, evenly spaced in the
+    batch. All triplets are compared where n <= anchors; beyond, memory grows with n * anchors * (anchors + dim_s +
+    dim_t) instead of n^3, and the order of the rows decides which are anchors. Fewer than three rows cost 0.
 
     The angle-wise loss of Park et al. (Relational Knowledge Distillation, CVPR 2019, arXiv 1904.05068), there a sum
     over all triplets.

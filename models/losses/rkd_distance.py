@@ -11,11 +11,11 @@ from models.losses.precision import full_precision
 @loss("rkd_distance", compares="relations")
 @full_precision
 def rkd_distance(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-    """Mean over pairs of rows of h(psi(student_i, student_j) - psi(teacher_i, teacher_j)), h Huber's with delta 1.
+    """Mean over pairs of h(psi(s_i, s_j) - psi(t_i, t_j)), student s [n, dim_s], teacher t [n, dim_t] -> scalar.
 
-    student [n, dim_s], teacher [n, dim_t] -> scalar. psi is the distance of two rows over the mean distance of all
-    pairs, so that neither scale nor place counts. Fewer than two rows cost 0. Equal rows are 0 apart; there the
-    gradient of their distance is taken as 0. Memory grows with n^2.
+    psi is the distance of two rows over the mean distance of all pairs, so that neither scale nor place counts; h is
+    Huber's function with delta 1. Fewer than two rows cost 0. Equal rows are 0 apart; there the gradient of their
+    distance is taken as 0. Memory grows with n^2.
 
     The distance-wise loss of Park et al. (Relational Knowledge Distillation, CVPR 2019, arXiv 1904.05068), there a
     sum over pairs.

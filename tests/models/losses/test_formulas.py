@@ -60,7 +60,7 @@ EXPECTED = {
     # Times 3, the centred columns are (-3, 6, -3), (-4, -4, 8) and the teacher's (-4, -1, 5), so the products are
     # X'X = ((54, -36), (-36, 96)), Y'X = (-9, 60) and Y'Y = 42.
     "cka": Example(1 - (9**2 + 60**2) / (math.sqrt(54**2 + 2 * 36**2 + 96**2) * 42), TRIANGLE, LINE),
-    # The student's rows 0 and 2 have one direction, row 1 is at right angles; the teacher's row 2 is opposite the others.
+    # The student's rows 0 and 2 have one direction, row 1 is at right angles; the teacher's row 2 is opposite to both.
     "kl": Example(
         # The teacher's row 0 picks row 1 (1) over row 2 (-1), the student's row 2 (1) over row 1 (0).
         (_kl(_sigmoid(1 - -1), _sigmoid(0 - 1)) + _kl(_sigmoid(1 - -1), 1 / 2) + _kl(1 / 2, _sigmoid(1 - 0))) / 3,
