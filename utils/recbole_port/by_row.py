@@ -46,7 +46,10 @@ class ByRow:
         """Row and item of everything relevant, [2, n], each pair once."""
         firsts = np.cumsum([0, *map(len, self.ranked)])
         pairs = [pair + torch.tensor([[first], [0]]) for pair, first in zip(self.relevant, firsts[:-1], strict=True)]
-        return torch.unique(torch.cat(pairs, dim=1), dim=1)
+        row, item = torch.cat(pairs, dim=1)
+        n_items = int(item.max()) + 1
+        keys = torch.unique(row * n_items + item)
+        return torch.stack([keys // n_items, keys % n_items])
 
 
 class RowsOfUsers:
@@ -76,46 +79,72 @@ def watched(trainer: Any) -> Iterator[ByRow]:
     trainer.by_row = rows
     try:
         with ExitStack() as stack:
-            rows.values = stack.enter_context(_values_kept(rows.metrics))
+            kept = stack.enter_context(_values_kept(rows.metrics))
             if rows.metrics:
                 stack.enter_context(_ranking_kept(trainer.eval_collector, rows))
             yield rows
+            rows.values = {name: value for found in kept for name, value in found.at_each_k().items()}
     finally:
         trainer.by_row = None
 
 
-def measured(metrics: Sequence[Any], hits: torch.Tensor) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """(RecBole's averages, the values [n_rows] behind them) of `hits` [n_rows, k + 1], as `ByRow` has them."""
+@dataclass(frozen=True)
+class Values:
+    """One of RecBole's metrics before it is averaged: `values` [n_rows, k], from @1 to @k."""
+
+    metric: Any
+    name: str
+    values: np.ndarray
+
+    def averages(self, rows: slice) -> dict[str, float]:
+        """RecBole's own averages of these rows, as `ndcg@10`, to its number of decimal places; none of no rows."""
+        chosen = self.values[rows]
+        if not len(chosen):
+            return {}
+        return {str(name): float(value) for name, value in self.metric.topk_result(self.name, chosen).items()}
+
+    def at_each_k(self) -> dict[str, np.ndarray]:
+        """The values [n_rows] that are reported, as `ndcg@10`."""
+        return {f"{self.name}@{k}": np.asarray(self.values[:, k - 1], dtype=np.float64) for k in self.metric.topk}
+
+
+def values_of(metrics: Sequence[Any], hits: torch.Tensor) -> list[Values]:
+    """The metrics of `hits` [n_rows, k + 1], as `ByRow` has them, by RecBole's own code.
+
+    A row's value depends on its own hits only, so equal rows are measured once: RecBole takes row by row in Python.
+    """
     from recbole.evaluator.collector import DataStruct
 
+    count = hits[:, -1:].contiguous().numpy().view(np.uint8)
+    keys = np.concatenate([np.packbits(hits[:, :-1].numpy().astype(bool), axis=1), count], axis=1)
+    _, first, place = np.unique(keys.view(f"V{keys.shape[1]}").ravel(), return_index=True, return_inverse=True)
     struct = DataStruct()
-    struct.set("rec.topk", hits)
-    averages: dict[str, float] = {}
-    with _values_kept(metrics) as values:
+    struct.set("rec.topk", hits[first])
+    with _values_kept(metrics) as kept:
         for metric in metrics:
-            averages.update({str(name): float(value) for name, value in metric.calculate_metric(struct).items()})
-    return averages, values
+            metric.calculate_metric(struct)
+    return [Values(found.metric, found.name, found.values[place]) for found in kept]
 
 
 @contextmanager
-def _values_kept(metrics: Sequence[Any]) -> Iterator[dict[str, np.ndarray]]:
-    """What these metrics average inside the block, by name."""
-    values: dict[str, np.ndarray] = {}
+def _values_kept(metrics: Sequence[Any]) -> Iterator[list[Values]]:
+    """What these metrics average inside the block."""
+    kept: list[Values] = []
     for metric in metrics:
-        metric.topk_result = _keeping(values, metric)
+        metric.topk_result = _keeping(kept, metric)
     try:
-        yield values
+        yield kept
     finally:
         for metric in metrics:
             del metric.topk_result
 
 
-def _keeping(values: dict[str, np.ndarray], metric: Any) -> Callable[..., Any]:
+def _keeping(kept: list[Values], metric: Any) -> Callable[..., Any]:
     average = metric.topk_result
 
-    def topk_result(name: str, value: np.ndarray) -> Any:
-        values.update({f"{name}@{k}": np.asarray(value[:, k - 1], dtype=np.float64) for k in metric.topk})
-        return average(name, value)
+    def topk_result(name: str, values: np.ndarray) -> Any:
+        kept.append(Values(metric, name, values))
+        return average(name, values)
 
     return topk_result
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from utils.recbole_port.by_row import ByRow, measured
+from utils.recbole_port.by_row import ByRow, values_of
 from utils.slice_names import COLD_ITEMS, COLD_USERS, DECILES, ROWS, WARM_ITEMS, WARM_USERS
 
 
@@ -58,19 +58,26 @@ def by_slice(rows: ByRow, slices: Slices) -> dict[str, Sliced]:
     """The metrics of every slice, those of users first; empty where nothing was ranked."""
     if not rows.metrics:
         return {}
-    found = {}
-    for name, chosen, hits in _hits(rows, slices):
-        averages, values = measured(rows.metrics, hits[chosen]) if chosen.any() else ({}, {})
-        found[name] = Sliced(chosen.numpy(), averages, values)
+    parts = list(_parts(rows, slices))
+    measured = values_of(rows.metrics, torch.cat([hits for _, _, hits in parts]))
+    values = {name: value for each in measured for name, value in each.at_each_k().items()}
+    found, end = {}, 0
+    for name, chosen, hits in parts:
+        own, end = slice(end, end + len(hits)), end + len(hits)
+        averages = {metric: value for each in measured for metric, value in each.averages(own).items()}
+        found[name] = Sliced(chosen.numpy(), averages, {metric: value[own] for metric, value in values.items()})
     return found
 
 
-def _hits(rows: ByRow, slices: Slices) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
-    """(slice, whether it has each row [n_rows], `ByRow.hits` as if only it were relevant [n_rows, k + 1])."""
+def _parts(rows: ByRow, slices: Slices) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
+    """(slice, whether it has each row [n_rows], `ByRow.hits` of its rows as if only it were relevant [n, k + 1])."""
     for name, mask in slices.users.items():
-        yield name, torch.from_numpy(mask[rows.user_rows]), rows.hits
+        chosen = torch.from_numpy(mask[rows.user_rows])
+        yield name, chosen, rows.hits[chosen]
     row, item = rows.relevant_items
     for name, mask in slices.items.items():
         inside = torch.from_numpy(mask)
         count = torch.bincount(row[inside[item]], minlength=len(rows.hits))
-        yield name, count > 0, torch.cat([rows.hits[:, :-1] * inside[rows.ranked_items], count.unsqueeze(1)], dim=1)
+        chosen = count > 0
+        hits = rows.hits[chosen, :-1] * inside[rows.ranked_items[chosen]]
+        yield name, chosen, torch.cat([hits, count[chosen].unsqueeze(1)], dim=1)
