@@ -37,12 +37,8 @@ class HybridExpertAdaptor(nn.Module):
         ValueError where a side has no expert, or shared experts would have to read vectors of two widths.
         """
         super().__init__()
-        if n_shared and len(set(widths.values())) > 1:
-            shown = " and ".join(f"{side} {width}" for side, width in widths.items())
-            raise ValueError(
-                f"shared_kar_experts_n is {n_shared}, but shared experts read vectors of one width, and these are "
-                f"{shown} wide; bring them to one width with reduce_dim, or set shared_kar_experts_n: 0"
-            )
+        if misfit := misfit_of_widths(widths, n_shared):
+            raise ValueError(misfit)
 
         def experts(count: int, width: int) -> nn.ModuleList:
             return nn.ModuleList(_expert(width, hidden_size, output_size) for _ in range(count))
@@ -66,6 +62,17 @@ class HybridExpertAdaptor(nn.Module):
         assert isinstance(dedicated, nn.ModuleList)
         outputs = torch.stack([expert(vectors) for expert in (*self.shared, *dedicated)], dim=1)
         return (self.weights(vectors, side).unsqueeze(2) * outputs).sum(dim=1)
+
+
+def misfit_of_widths(widths: Mapping[Side, int], n_shared: int) -> str | None:
+    """Why these experts cannot read vectors as wide as these; None where they can."""
+    if n_shared == 0 or len(set(widths.values())) == 1:
+        return None
+    shown = " and ".join(f"those of {side} are {width}" for side, width in widths.items())
+    return (
+        f"shared_kar_experts_n is {n_shared}, and a shared expert reads vectors of one width, but {shown} wide; "
+        "bring them to one width (reduce_dim), or set shared_kar_experts_n: 0"
+    )
 
 
 def _expert(width: int, hidden_size: int, output_size: int) -> nn.Sequential:

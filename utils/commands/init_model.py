@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
 from utils.context import RunContext
 from utils.scenario.errors import StepError
-from utils.scenario.model_vectors import Named, model_vectors
+from utils.scenario.model_vectors import model_vectors
+from utils.scenario.settings import effective
 
 if TYPE_CHECKING:
     from models.transfer.teachers import Side, Teacher
@@ -28,9 +29,9 @@ class InitModel(Command):
     draws: ClassVar[bool] = True
 
     def check(self, view: PlanView) -> Iterable[Complaint]:
-        found = [text for named in model_vectors(view.settings).values() for text in _misfits(view, named)]
-        if found:
-            yield Complaint((), "; ".join(found))
+        problems = [*_find_misfits(view)]
+        if problems:
+            yield Complaint((), "; ".join(problems))
 
     def takes_vectors(self, settings: Mapping[str, Any]) -> bool:
         return bool(model_vectors(settings))
@@ -49,34 +50,54 @@ class InitModel(Command):
         ctx.drop_trainer()
         ctx.model, ctx.wrapper = model, None
         ctx.transfer, ctx.outputs, ctx.trainable = {}, {}, []
+        ctx.carried, ctx.frozen_vectors = {}, []
         ctx.lineage, ctx.weights, ctx.loaded_from, ctx.unused_loss = [], "fresh", None, False
         total, _ = count_parameters(model)
         told = f", vectors for {' and '.join(coverage.values())}" if coverage else ""
         return StepResult(
-            facts={"parameters": total} | ({"coverage": coverage} if coverage else {}),
+            facts={"parameters": total} | _told(ctx, coverage),
             summary=f"{type(model).__name__}, {total:,} parameters{told}",
         )
 
 
-def _misfits(view: PlanView, named: Named) -> Iterator[str]:
-    """What is wrong with a file, as far as it can be told before anything runs."""
-    from utils.data.embeddings import VectorFileError
+def _find_misfits(view: PlanView) -> Iterator[str]:
+    """What is wrong with the model's vectors, as far as it can be told of files that no earlier step writes."""
+    files = model_vectors(view.settings)
+    widths: dict[Side, int] = {}
+    for side, named in files.items():
+        path = view.vectors_dir / named.file
+        if path in view.vector_files:
+            continue
+        try:
+            widths[side] = _width_of(path)
+        except ValueError as error:
+            yield f"{named.setting}: {error}"
+            continue
+        if named.width not in (None, widths[side]):
+            yield f"{named.width_setting}: got {named.width}; the vectors of {path} are {widths[side]} wide"
+    if len(widths) == len(files) > 1:
+        from models.kar.adaptor import misfit_of_widths
+
+        misfit = misfit_of_widths(widths, effective(dict(view.settings)).get("shared_kar_experts_n", 0))
+        if misfit is not None:
+            yield misfit
+
+
+def _width_of(path: Path) -> int:
+    """How wide the vectors of a file are; ValueError for one that cannot be used."""
     from utils.knowledge import read_file
 
-    path = view.vectors_dir / named.file
-    if path in view.vector_files:
-        return
     if not path.is_file():
-        writes = ", and no earlier step writes it" if path.suffix == ".pt" else ""
-        yield f"{named.setting}: no file {path}{writes}"
-        return
-    try:
-        width = read_file(path).vectors.shape[1]
-    except VectorFileError as error:
-        yield f"{named.setting}: {error}"
-        return
-    if named.width not in (None, width):
-        yield f"{named.width_setting}: got {named.width}; the vectors of {path} are {width} wide"
+        raise ValueError(f"no file {path}" + (", and no earlier step writes it" if path.suffix == ".pt" else ""))
+    return read_file(path).vectors.shape[1]
+
+
+def _told(ctx: RunContext, coverage: Mapping[Side, str]) -> dict[str, Any]:
+    """What the record says of the vectors of a model that takes some."""
+    if not coverage:
+        return {}
+    files = {f"{side}_emb": named.file for side, named in model_vectors(ctx.settings).items()}
+    return {**files, "control": ctx.settings.get("control"), "coverage": dict(coverage)}
 
 
 def _load(ctx: RunContext) -> tuple[dict[Side, Teacher], dict[Side, str]]:
@@ -91,9 +112,4 @@ def _load(ctx: RunContext) -> tuple[dict[Side, Teacher], dict[Side, str]]:
         except StepError as error:
             # A setting, and no parameter of this step.
             raise StepError(None, f"{named.setting}: {error.message}") from error
-        if ctx.settings.get("control") == "plain":
-            # The same model, for whose rows there is no knowledge.
-            given = vectors[side]
-            vectors[side] = replace(given, vectors=given.vectors * 0, present=given.present & False)
-            coverage[side] = f"0 {side} (control: plain)"
     return vectors, coverage

@@ -54,7 +54,7 @@ def find_vector_misfits(model: str, given: Mapping[str, Any]) -> Iterator[Findin
     """What is wrong with the names of the files, before any of them is looked for."""
     if not sides_with_vectors(given):
         yield Finding(("model",), f"{model} needs vectors; set users_emb_file and/or items_emb_file")
-    for vectors, profiles, width in _SETTINGS.values():
+    for vectors, profiles, _ in _SETTINGS.values():
         for setting, kind in ((vectors, "pt"), (profiles, "json")):
             value = given.get(setting)
             if value is not None and not _fits(_NAMES[kind], value):
@@ -62,9 +62,6 @@ def find_vector_misfits(model: str, given: Mapping[str, Any]) -> Iterator[Findin
         if given.get(vectors) is not None and given.get(profiles) is not None:
             message = f"{profiles}: {vectors} names vectors of the same side; keep one of them"
             yield Finding((profiles,), message, at_key=True)
-        if given.get(width) is not None and given.get(vectors) is None and given.get(profiles) is None:
-            message = f"{width} is not read without {vectors} or {profiles}; remove it, or set one of them"
-            yield Finding((width,), message, at_key=True)
 
 
 def _fits(name: TypeAdapter[str], value: Any) -> bool:

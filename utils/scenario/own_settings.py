@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from utils.recbole_port import known_defaults, known_models, train_rows
+from utils.recbole_port import known_defaults, train_rows
 from utils.registry import did_you_mean
 from utils.scenario.findings import Finding
-from utils.scenario.model_vectors import find_vector_misfits, sides_with_vectors
+from utils.scenario.model_vectors import Side, find_vector_misfits, sides_with_vectors
 
 Values = Mapping[str, Any]
 _MODES = ("mean", "learned")
@@ -22,6 +22,11 @@ _KAR_COUNTS = {
     "user_kar_emb": 1,
     "item_kar_emb": 1,
 }
+# Which of them are about one side.
+_KAR_SIDES: dict[Side, tuple[str, str]] = {
+    "users": ("user_kar_experts_n", "user_kar_emb"),
+    "items": ("item_kar_experts_n", "item_kar_emb"),
+}
 # What RecBole's blocks of SASRec read and the paper's do not.
 _BLOCKS = ("inner_size", "hidden_act", "layer_norm_eps")
 
@@ -30,9 +35,6 @@ def find_own_misfits(model: str, values: Values, given: Values) -> Iterator[Find
     """values: all settings, with defaults; given: what the scenario itself says."""
     if model in _FINDERS:
         yield from _FINDERS[model](values, given)
-    if known_models.takes_vectors(model):
-        yield from find_vector_misfits(model, given)
-        yield from _kar(values, given)
 
 
 def _lightgcn(values: Values, given: Values) -> Iterator[Finding]:
@@ -77,17 +79,25 @@ def _sasrec(values: Values, given: Values) -> Iterator[Finding]:
 
 
 def _kar(values: Values, given: Values) -> Iterator[Finding]:
-    for setting, least in _KAR_COUNTS.items():
-        value = given.get(setting)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
-            yield Finding((setting,), f"{setting}: got {value!r}; accepted: a whole number, {least} or more")
-            return
-    if values.get("shared_kar_experts_n") == 0:
-        for side in sides_with_vectors(given):
-            setting = f"{side.removesuffix('s')}_kar_experts_n"
-            if values.get(setting) == 0:
-                message = f"{setting}: got 0 with shared_kar_experts_n: 0; accepted: a whole number, 1 or more"
-                yield Finding((setting,), message)
+    yield from find_vector_misfits(str(values["model"]), given)
+    wrong = [(setting, least) for setting, least in _KAR_COUNTS.items() if not _is_count(given.get(setting), least)]
+    for setting, least in wrong:
+        yield Finding((setting,), f"{setting}: got {given[setting]!r}; accepted: a whole number, {least} or more")
+    if wrong:
+        return
+    sides, usual = sides_with_vectors(given), known_defaults.defaults(str(values["model"]))
+    for side, (experts, width) in _KAR_SIDES.items():
+        for setting in (experts, width):
+            if side not in sides and given.get(setting) not in (None, usual[setting]):
+                yield _unread(setting, f"without vectors of {side}")
+        if side in sides and (values["shared_kar_experts_n"], values[experts]) == (0, 0):
+            message = f"{experts}: got 0 with shared_kar_experts_n: 0; accepted: a whole number, 1 or more"
+            yield Finding((experts,), message)
+
+
+def _is_count(value: Any, least: int) -> bool:
+    """Whether a value is a whole number of at least this; None, which stands for the default, counts as one."""
+    return value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= least)
 
 
 def _unread(setting: str, when: str) -> Finding:
@@ -98,4 +108,10 @@ def _is_finite(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-_FINDERS: dict[str, Callable[[Values, Values], Iterator[Finding]]] = {"LightGCN": _lightgcn, "SASRec": _sasrec}
+_FINDERS: dict[str, Callable[[Values, Values], Iterator[Finding]]] = {
+    "LightGCN": _lightgcn,
+    "SASRec": _sasrec,
+    "AutoIntKAR": _kar,
+    "DCNKAR": _kar,
+    "DeepFMKAR": _kar,
+}
