@@ -47,11 +47,12 @@ def prompts(
     from utils.recbole_port import session
     from utils.recbole_port.train_part import train_interactions
 
-    config = ctx.recbole_config()
+    # Loading puts the files of a dataset that comes with RecBole in their place.
+    config, data = ctx.recbole_config(), ctx.data
     fields = Fields(config["USER_ID_FIELD"], config["ITEM_ID_FIELD"], config["RATING_FIELD"], config["TIME_FIELD"])
     try:
         items = _items(ctx, fields, graph)
-        train = train_interactions(config, ctx.data)
+        train = train_interactions(config, data)
         told: dict[Side, Prompts] = {}
         for side, template in templates.items():
             if side == "users":
@@ -61,7 +62,7 @@ def prompts(
                 if not items:
                     raise FactsError(f"item profiles need the file {ctx.dataset_file('item')}, which is not there")
                 facts = item_facts(train, items, fields)
-            tokens = session.id_map(ctx.data, fields.user if side == "users" else fields.item).real_tokens
+            tokens = session.id_map(data, fields.user if side == "users" else fields.item).real_tokens
             texts = _rendered(side, template, {token: facts[token] for token in tokens if token in facts})
             told[side] = Prompts(texts, len(tokens))
     except FactsError as error:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
 import shutil
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,11 @@ def load_tokenizer(name: str, models_dir: Path) -> Any:
     return tokenizer
 
 
+def needs_conversion(name: str, models_dir: Path) -> bool:
+    """Whether loading the model takes half a minute this one time."""
+    return name in PACKAGED and not (models_dir / name).is_dir()
+
+
 def converted(name: str, models_dir: Path) -> Path:
     """The folder of a packaged model as transformers keeps models, made from its GGUF file where it is not there yet.
 
@@ -107,7 +113,8 @@ def converted(name: str, models_dir: Path) -> Path:
     source = str(_package_dir(packaged))
     temporary = models_dir / f".{name}.{os.getpid()}"
     try:
-        with quiet_transformers():
+        # The bar of the conversion asks nobody whether it is wanted.
+        with quiet_transformers(), redirect_stderr(io.StringIO()):
             read = AutoModelForCausalLM.from_pretrained(source, gguf_file=packaged.file)
             settings = {key: value for key, value in read.config.to_dict().items() if key != "quantization_config"}
             # transformers writes no model that was read from a quantised file, though its weights are plain by now.

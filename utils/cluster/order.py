@@ -57,7 +57,7 @@ def files_of(plan: Plan) -> set[Path]:
     folder = vectors_dir(plan.settings)
     names = [text for step in plan.steps for text in _texts(step.command.model_dump())]
     names += list(_texts(plan.settings.get("llm_config")))
-    return {folder / name for name in names if name.endswith((".pt", ".json", ".npy"))} | written_by(plan)
+    return {folder / name for name in names if name.endswith((".pt", ".json", ".jsonl", ".npy"))} | written_by(plan)
 
 
 def _replaces(plan: Plan, file: Path) -> bool:

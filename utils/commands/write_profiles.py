@@ -156,13 +156,15 @@ class WriteProfiles(Command):
 
             return TemplateWriter
         if self.writer == "local":
-            from models.llm.causal_lm import CausalLMError, load
+            from models.llm.causal_lm import CausalLMError, load, needs_conversion
             from models.llm.writers.local import LocalWriter
 
             config = ctx.recbole_config()
 
             @lru_cache
             def local() -> Writer:
+                if needs_conversion(self.model_name, LLM_MODELS_DIR):
+                    ctx.console.line(f"        converting {self.model_name} to {LLM_MODELS_DIR}, once")
                 try:
                     lm = load(self.model_name, config["device"], LLM_MODELS_DIR)
                 except CausalLMError as error:

@@ -24,6 +24,8 @@ class LocalWriter:
             self._sampling["temperature"] = temperature
 
     def write(self, prompts: Sequence[str]) -> Answers:
+        if not prompts:
+            return
         texts = [self._as_chat(prompt) for prompt in prompts]
         lengths = [len(ids) for ids in self._lm.tokenizer(texts, add_special_tokens=not self._chats).input_ids]
         room = self._context - self._max_tokens
