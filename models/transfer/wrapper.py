@@ -145,7 +145,8 @@ class TransferWrapper:
         for name, attached in self._terms.items():
             if attached.taps and (len(attached.transfer.adapters) or attached.masking is not None):
                 parts = [attached.transfer.adapters, *([] if attached.masking is None else [attached.masking])]
-                found[name.replace(".", "_")] = nn.ModuleList(parts)
+                # Under a prefix: `items` is a method of every ModuleDict.
+                found[f"loss {name}"] = nn.ModuleList(parts)
         return found
 
     @property
