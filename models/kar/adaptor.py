@@ -11,6 +11,8 @@ from models.transfer.teachers import Side
 
 # What one of a side is called; a ModuleDict has an `items` of its own.
 ONE_OF: dict[Side, str] = {"users": "user", "items": "item"}
+# So many vectors at once bound the memory of a ranking.
+_BLOCK_ROWS = 4096
 
 
 class HybridExpertAdaptor(nn.Module):
@@ -56,7 +58,17 @@ class HybridExpertAdaptor(nn.Module):
         """alpha [n, n_experts], the shared experts first; each row sums to one."""
         return torch.softmax(self.gates[ONE_OF[side]](vectors), dim=-1)
 
-    def forward(self, vectors: torch.Tensor, side: Side) -> torch.Tensor:
+    def forward(self, table: torch.Tensor, rows: torch.Tensor, side: Side) -> torch.Tensor:
+        """The augmented vectors [batch, output_size] of rows [batch] of a table [n_rows, dim of the side].
+
+        Each row is adapted once, however often it is asked for: a batch has few users, a ranking each item many times.
+        """
+        distinct, positions = rows.unique(return_inverse=True)
+        adapted = torch.cat([self.adapt(table[block], side) for block in distinct.split(_BLOCK_ROWS)])
+        # The backward of indexing with [] sorts the positions; that of index_select only adds.
+        return adapted.index_select(0, positions)
+
+    def adapt(self, vectors: torch.Tensor, side: Side) -> torch.Tensor:
         """[n, dim of the side] -> [n, output_size]."""
         dedicated = self.dedicated[ONE_OF[side]]
         assert isinstance(dedicated, nn.ModuleList)

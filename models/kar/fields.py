@@ -25,8 +25,6 @@ DEFAULTS = {
     "output_kar_dim": None,  # (int) Width of an expert's output; embedding_size when absent, else projected to it.
 }
 _COLUMNS: dict[Side, str] = {"users": "USER_ID_FIELD", "items": "ITEM_ID_FIELD"}
-# Rows that are adapted at once outside of a training.
-_BLOCK_ROWS = 4096
 
 
 class KnowledgeFields(ContextRecommender):
@@ -78,13 +76,5 @@ class KnowledgeFields(ContextRecommender):
 
     def _field(self, rows: torch.Tensor, side: Side) -> torch.Tensor:
         """Augmented vectors [batch, embedding_size] of rows [batch]."""
-        if self.training:
-            # One row per interaction, which is what a transfer loss on the adaptor counts on.
-            return self._adapted(rows, side)
-        # A ranking has each user and each item in very many pairs.
-        distinct, positions = rows.unique(return_inverse=True)
-        return torch.cat([self._adapted(block, side) for block in distinct.split(_BLOCK_ROWS)])[positions]
-
-    def _adapted(self, rows: torch.Tensor, side: Side) -> torch.Tensor:
         vectors, present = self.get_buffer(f"{side}_vectors"), self.get_buffer(f"{side}_present")
-        return self.projection(self.adaptor(vectors[rows], side)) * present[rows]
+        return self.projection(self.adaptor(vectors, rows, side)) * present[rows]

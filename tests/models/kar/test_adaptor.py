@@ -26,8 +26,8 @@ def _adaptor(**changes: Any) -> HybridExpertAdaptor:
 
 def test_one_augmented_vector_comes_of_each_vector() -> None:
     adaptor = _adaptor()
-    assert adaptor(torch.randn(7, 3), "users").shape == (7, 5)
-    assert adaptor(torch.randn(6, 3), "items").shape == (6, 5)
+    assert adaptor.adapt(torch.randn(7, 3), "users").shape == (7, 5)
+    assert adaptor.adapt(torch.randn(6, 3), "items").shape == (6, 5)
 
 
 def test_the_gate_weighs_shared_and_dedicated_experts_and_its_weights_sum_to_one() -> None:
@@ -50,7 +50,7 @@ def test_the_experts_are_summed_by_the_softmax_of_the_gate() -> None:
     plus = (shared * (2 * 3 + 1) + own * 0) / (shared + own)
     shared, own = math.exp(-3.0), math.exp(-6.0)
     minus = (shared * 1 + own * 10 * 3) / (shared + own)
-    torch.testing.assert_close(adaptor(torch.tensor([[3.0], [-3.0]]), "users"), torch.tensor([[plus], [minus]]))
+    torch.testing.assert_close(adaptor.adapt(torch.tensor([[3.0], [-3.0]]), "users"), torch.tensor([[plus], [minus]]))
 
 
 def _set(expert: Any, values: list[float]) -> None:
@@ -60,9 +60,27 @@ def _set(expert: Any, values: list[float]) -> None:
             parameter.fill_(value)
 
 
+def test_each_row_of_a_table_is_adapted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    adaptor, table = _adaptor(), torch.randn(6, 3)
+    expected = torch.stack([adaptor.adapt(table[row].unsqueeze(0), "items")[0] for row in (5, 2, 5, 5, 1)])
+    asked: list[int] = []
+    adapt = adaptor.adapt
+    monkeypatch.setattr(adaptor, "adapt", lambda vectors, side: (asked.append(len(vectors)), adapt(vectors, side))[1])
+    torch.testing.assert_close(adaptor(table, torch.tensor([5, 2, 5, 5, 1]), "items"), expected)
+    # Rows 1, 2 and 5.
+    assert asked == [3]
+
+
+def test_many_rows_are_adapted_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    adaptor, table = _adaptor(), torch.randn(7, 3)
+    whole = adaptor(table, torch.arange(7), "users")
+    monkeypatch.setattr("models.kar.adaptor._BLOCK_ROWS", 3)
+    torch.testing.assert_close(adaptor(table, torch.arange(7), "users"), whole)
+
+
 def test_shared_experts_learn_from_both_sides_and_dedicated_ones_from_their_own() -> None:
     adaptor = _adaptor()
-    adaptor(torch.randn(4, 3), "users").sum().backward()
+    adaptor.adapt(torch.randn(4, 3), "users").sum().backward()
     learning = {name.rsplit(".", 2)[0] for name, parameter in adaptor.named_parameters() if parameter.grad is not None}
     assert learning == {"shared.0", "dedicated.user.0", "dedicated.user.1", "gates"}
     assert adaptor.gates["item"].weight.grad is None
@@ -70,12 +88,12 @@ def test_shared_experts_learn_from_both_sides_and_dedicated_ones_from_their_own(
 
 def test_one_side_is_enough() -> None:
     adaptor = _adaptor(widths={"items": 3}, n_dedicated={"items": 1})
-    assert adaptor(torch.randn(2, 3), "items").shape == (2, 5)
+    assert adaptor.adapt(torch.randn(2, 3), "items").shape == (2, 5)
 
 
 def test_without_shared_experts_the_sides_may_differ_in_width() -> None:
     adaptor = _adaptor(widths={"users": 3, "items": 6}, n_shared=0)
-    assert adaptor(torch.randn(2, 6), "items").shape == (2, 5)
+    assert adaptor.adapt(torch.randn(2, 6), "items").shape == (2, 5)
 
 
 def test_a_shared_expert_cannot_read_two_widths() -> None:
