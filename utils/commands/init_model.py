@@ -52,6 +52,8 @@ class InitModel(Command):
         ctx.transfer, ctx.outputs, ctx.trainable = {}, {}, []
         ctx.carried, ctx.frozen_vectors = {}, []
         ctx.lineage, ctx.weights, ctx.loaded_from, ctx.unused_loss = [], "fresh", None, False
+        if coverage:
+            ctx.carry("inputs", _files(ctx))
         total, _ = count_parameters(model)
         told = f", vectors for {' and '.join(coverage.values())}" if coverage else ""
         return StepResult(
@@ -96,8 +98,11 @@ def _told(ctx: RunContext, coverage: Mapping[Side, str]) -> dict[str, Any]:
     """What the record says of the vectors of a model that takes some."""
     if not coverage:
         return {}
-    files = {f"{side}_emb": named.file for side, named in model_vectors(ctx.settings).items()}
-    return {**files, "control": ctx.settings.get("control"), "coverage": dict(coverage)}
+    return {**_files(ctx), "control": ctx.settings.get("control"), "coverage": dict(coverage)}
+
+
+def _files(ctx: RunContext) -> dict[str, str]:
+    return {f"{side}_emb": named.file for side, named in model_vectors(ctx.settings).items()}
 
 
 def _load(ctx: RunContext) -> tuple[dict[Side, Teacher], dict[Side, str]]:
