@@ -13,12 +13,12 @@ WITHOUT_EFFECT = frozenset(
     [
         "threads", "save", "journal_name", "logger_level", "show_progress", "state", "checkpoint_dir", "data_path",
         "log_wandb", "wandb_project", "loss_decimal_place", "eval_batch_size", "worker", "use_gpu", "gpu_id",
-        "seeds", "baseline", "search", "tuned", "trackers", "slices",
+        "seeds", "baseline", "search", "tuned", "trackers", "controls", "slices",
     ]
 )  # fmt: skip
 # Those, and what is the transfer itself or is compared in another form: as RecBole resolved it, in the protocol.
 _INERT = WITHOUT_EFFECT | {
-    "distil_loss_weight", "llm_config", "encoding", "eval_args", "metrics", "topk", "valid_metric", "repeatable",
+    "distil_loss_weight", "llm_config", "control", "encoding", "eval_args", "metrics", "topk", "valid_metric", "repeatable",
     "filter_seen", "train_rows",
 }  # fmt: skip
 
@@ -59,7 +59,7 @@ def outcome_of(record: RunRecord) -> Outcome | None:
     # Stages may be opened in one order and tested in another.
     last = max(enumerate(tested), key=lambda numbered: (numbered[1].get("tested_in_step", 0), numbered[0]))[1]
     trainings = [record.stages[name] for name in last.get("lineage") or [] if name in record.stages]
-    names = {str(stage["loss_name"]) for stage in trainings if stage.get("transferred")}
+    names = {name for stage in trainings if stage.get("transferred") for name in _knowledge(stage)}
     inherited = [stage["loaded_from"] for stage in [*trainings, last] if stage.get("loaded_from")]
     return Outcome(
         metrics=last["best_test_res"],
@@ -73,6 +73,12 @@ def outcome_of(record: RunRecord) -> Outcome | None:
         slices=last.get("slices") or {},
         slice_bounds=last.get("slice_bounds") or {},
     )
+
+
+def _knowledge(stage: Mapping[str, Any]) -> list[str]:
+    """Under which names knowledge came into a model: of its losses, and of other ways."""
+    # Records from before there were other ways have the loss alone.
+    return [str(name) for name in stage.get("knowledge") or [stage["loss_name"]]]
 
 
 def _budget(stage: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,8 @@ _AT_START = frozenset(
         "search",
         "tuned",
         "trackers",
+        "control",
+        "controls",
     ]
 )
 

@@ -198,6 +198,14 @@ class BridgeSettings(BaseModel):
     baseline: str | None = Field(
         None, description="The scenario of the same folder that this one is compared with; its plain twin when absent."
     )
+    control: Literal["plain", "random", "shuffled"] | None = Field(
+        None,
+        description="Run the scenario as a control of itself: without any transfer, with vectors of random directions, "
+        "or with vectors of wrong owners.",
+    )
+    controls: NotEmpty[Literal["plain", "random", "shuffled"]] | None = Field(
+        None, description="Run the scenario as it is and as each of these controls, and compare them."
+    )
     search: Search | None = None
     tuned: Tuned | None = None
     slices: SliceBounds = Field(  # type: ignore[assignment]
