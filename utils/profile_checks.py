@@ -11,6 +11,8 @@ from utils.commands.base import Complaint, PlanView
 from utils.data.facts import FactsError, refuse_shipped_link
 from utils.data.prompts import FROM_INTERACTIONS, PromptError
 from utils.paths import dataset_dir
+from utils.recbole_port import known_models
+from utils.recbole_port.known_models import SHIPPED
 
 if TYPE_CHECKING:
     from utils.commands.write_profiles import WriteProfiles
@@ -76,9 +78,11 @@ def _templates(step: WriteProfiles) -> Iterator[Complaint]:
 
 def _dataset(step: WriteProfiles, view: PlanView) -> Iterator[Complaint]:
     folder, name = dataset_dir(view.settings), view.settings["dataset"]
-    # RecBole's own ml-100k is put there at the first use.
     if not folder.is_dir():
-        return
+        if name != SHIPPED:
+            return
+        # It is put in its place at the first use.
+        folder = known_models.shipped_dataset(SHIPPED)
     if step.items_file and not (path := folder / f"{name}.item").is_file():
         yield Complaint(("items_file",), f"item profiles need the file {path}, which is not there")
     if not step.knowledge_graph:

@@ -50,14 +50,14 @@ def why_missing(name: str) -> str | None:
     # A hub's names have one slash; only loading tells whether there is such a model.
     if Path(name).is_dir() or (name.count("/") == 1 and name[0] not in "/.~" and not name.endswith("/")):
         return None
-    return f"no model '{name}'{did_you_mean(name, PACKAGED)}; accepted: {_accepted()}"
+    return f"no model '{name}'{did_you_mean(name, PACKAGED)} (accepted: {_accepted()})"
 
 
 def load(name: str, device: torch.device, models_dir: Path) -> CausalLM:
     """A packaged model, a folder or a hub's model; CausalLMError where there is none.
 
-    A packaged model is converted once and kept in `models_dir`. Weights are bfloat16 on a GPU that computes in it, and
-    float32 elsewhere.
+    A packaged model is converted once and kept in `models_dir`. Weights are bfloat16 where the device computes in it, a
+    third of the time on a CPU that does, and float32 elsewhere; the two may differ in a word.
     """
     from transformers import AutoModelForCausalLM
 
@@ -65,14 +65,22 @@ def load(name: str, device: torch.device, models_dir: Path) -> CausalLM:
     if wrong:
         raise CausalLMError(wrong)
     folder = str(converted(name, models_dir)) if name in PACKAGED else name
-    fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
     with quiet_transformers():
         try:
             model = AutoModelForCausalLM.from_pretrained(folder)
         except (OSError, ValueError) as error:
             raise CausalLMError(_cannot_load(name, error)) from error
-        model = model.to(device, torch.bfloat16 if fast else torch.float32).eval()
+        model = model.to(device, _dtype(device)).eval()
     return CausalLM(model, load_tokenizer(name, models_dir))
+
+
+def _dtype(device: torch.device) -> torch.dtype:
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # Without the instructions a CPU emulates it, several times slower than float32. torch has no public name.
+        fast = device.type == "cpu" and getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+    return torch.bfloat16 if fast else torch.float32
 
 
 def load_tokenizer(name: str, models_dir: Path) -> Any:

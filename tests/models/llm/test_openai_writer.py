@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from models.llm.writers.base import Answer, Failure, WriterError
+from models.llm.writers.base import Answer, Answers, Failure, WriterError
 from models.llm.writers.openai import OpenAIWriter
 from tests.models.llm.endpoint import KEY, Behaviour, Endpoint, Reply, completion, refusal, serving, well
 
@@ -27,6 +27,11 @@ def _ask(endpoint: Endpoint, prompts: list[str] = PROMPTS, **given: Any) -> dict
     options: dict[str, Any] = {"concurrency": 2, "timeout_s": 5.0, "max_retries": 2, "max_tokens": 50, **given}
     writer = OpenAIWriter("tiny-model", endpoint.url, api_key=options.pop("api_key", KEY), temperature=0.0, **options)
     return dict(writer.write(prompts))
+
+
+def _collect(stream: Answers, into: dict[int, Answer | Failure]) -> None:
+    for number, answer in stream:
+        into[number] = answer
 
 
 def _of(behave: Behaviour, prompts: list[str] = PROMPTS[:1], **given: Any) -> tuple[Answer | Failure, int]:
@@ -148,9 +153,12 @@ def test_a_refused_key_stops_everything_and_is_never_shown(status: int) -> None:
 
 
 def test_a_model_that_the_endpoint_does_not_have_stops_everything() -> None:
-    with serving(lambda prompt, before: refusal(404, "no such model")) as endpoint:
-        with pytest.raises(WriterError, match=r"has no model 'tiny-model', or is no such endpoint \(HTTP 404: no such"):
-            _ask(endpoint)
+    said = r"has no model 'tiny-model', or is no such endpoint \(HTTP 404: no such model\)"
+    with (
+        serving(lambda prompt, before: refusal(404, "no such model")) as endpoint,
+        pytest.raises(WriterError, match=said),
+    ):
+        _ask(endpoint)
     assert len(endpoint.prompts) == 1
 
 
@@ -166,12 +174,12 @@ def test_ten_requests_in_a_row_without_an_answer_stop_everything() -> None:
     def behave(prompt: str, before: int) -> Reply:
         return completion("ok") if prompt == "first" else refusal(503, "gone")
 
-    answers = {}
+    answers: dict[int, Answer | Failure] = {}
     with serving(behave) as endpoint:
         writer = OpenAIWriter("m", endpoint.url, KEY, 50, 0.0, concurrency=1, timeout_s=5, max_retries=0)
-        with pytest.raises(WriterError, match="10 requests in a row to .* got no answer: HTTP 503: gone after 1 try"):
-            for number, answer in writer.write(["first", *map(str, range(30))]):
-                answers[number] = answer
+        stream = writer.write(["first", *map(str, range(30))])
+        with pytest.raises(WriterError, match=r"10 requests in a row to .* got no answer: HTTP 503: gone after 1 try"):
+            _collect(stream, answers)
     assert answers[0] == Answer("ok", 7, 3)
     assert len(answers) == 1 + 10
 

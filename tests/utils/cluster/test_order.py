@@ -64,3 +64,16 @@ def test_random_vectors_are_written_by_every_run_that_asks_for_them(tiny: Worksp
     two = _plan(tiny, "b", _use("r.pt"), set(), llm_config=llm_config, seed=2)
     assert tiny.vectors.relative_to(tiny.folder) / "r.pt" in written_by(one) & files_of(two)
     assert _waits(one, two) == [set(), {0}]
+
+
+def test_profiles_are_written_before_they_are_read_and_may_be_added_to_by_all_at_once(tiny: Workspace) -> None:
+    write: dict[str, Any] = {"write_profiles": {"users_file": "users.jsonl"}}
+    replace = {"write_profiles": {"users_file": "users.jsonl", "overwrite": True}}
+    known: set[Path] = set()
+    plans = [_plan(tiny, name, [step], known) for name, step in (("a", write), ("b", write), ("c", replace))]
+    # The second finds the file that the first has written; who replaces descriptions waits for both.
+    assert _waits(*plans) == [set(), {0}, {0, 1}]
+    tiny.vectors.mkdir(parents=True)
+    (tiny.vectors / "users.jsonl").touch()
+    # They wait for each other row by row: who comes second asks only for what the first has not written.
+    assert _waits(*plans[:2]) == [set(), set()]

@@ -95,6 +95,19 @@ def test_a_whole_last_line_without_its_end_is_kept(path: Path) -> None:
     assert [profile.description for profile in read_profiles(path).values()] == ["kept", "next"]
 
 
+def test_a_file_to_which_nothing_was_added_does_not_come_to_be(path: Path) -> None:
+    with appending(path):
+        pass
+    assert not path.exists()
+
+
+def test_no_line_is_added_to_a_list(path: Path) -> None:
+    path.write_text("[]")
+    with pytest.raises(ProfileError, match="is one list, to which no line can be added"), appending(path):
+        pass
+    assert path.read_text() == "[]"
+
+
 def test_only_one_writes_at_a_time(path: Path) -> None:
     from filelock import FileLock, Timeout
 
