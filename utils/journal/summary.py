@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from utils.console import table
+from utils.journal import slices
 from utils.journal.outcome import SEEN, Outcome, differences, outcome_of
 from utils.journal.records import RunRecord
 
@@ -18,15 +19,20 @@ def summary_table(records: Sequence[RunRecord]) -> str:
         return "nothing was run"
     outcomes = [outcome_of(record) for record in records]
     metrics = list(dict.fromkeys(name for outcome in outcomes if outcome for name in outcome.metrics))
+    cold = slices.columns(outcome for outcome in outcomes if outcome)
     rows, notes = [], []
     for record, outcome in zip(records, outcomes, strict=True):
         values = outcome.metrics if outcome else {}
         cells = [f"{values[name]:.4f}" if name in values else "-" for name in metrics]
+        cells += ["-" if (found := slices.value(outcome, name)) is None else f"{found:.4f}" for name in cold]
         change, note = _change(record, outcome, records)
         if note and note not in notes:
             notes.append(note)
         rows.append([str(record.settings["model"]), _variant(record, outcome), *cells, change])
-    return "\n".join([*table(["model", "variant", *metrics, "change"], rows), *_ranking(records, outcomes), *notes])
+    header = ["model", "variant", *metrics, *map(slices.label, cold), "change"]
+    pairs = zip(records, outcomes, strict=True)
+    meaning = slices.meaning(cold, ((str(record.settings["model"]), outcome) for record, outcome in pairs if outcome))
+    return "\n".join([*table(header, rows), *_ranking(records, outcomes), *meaning, *notes])
 
 
 def _ranking(records: Sequence[RunRecord], outcomes: Sequence[Outcome | None]) -> list[str]:

@@ -13,7 +13,9 @@ from utils.report.baselines import compare_all
 from utils.report.comparison import Comparison, Gain
 from utils.report.gather import Found
 from utils.report.significance import effect_size
+from utils.report.slices import PartGain, part, part_gains
 from utils.report.variants import Run, Variant, variants_of
+from utils.slice_names import COLD_ITEMS, COLD_USERS, DECILES, NAMES, WARM_ITEMS, WARM_USERS
 
 Json = dict[str, Any]
 
@@ -30,6 +32,9 @@ NOTES = (
     "users, corrected by Holm for all fair comparisons of this report in the same metric; better or worse from .05. "
     "Benjamini-Hochberg's correction stands beside it.",
     "Effect sizes are Cohen's d of the paired differences (d_z).",
+    "In a slice of items only its items are relevant and the ranking stays as it is; rows that have none of them are "
+    "left out. Deciles are tenths of all items by their interactions in the train part. Gains in slices have an "
+    "interval and no verdict: they are not corrected for how many slices there are.",
     "Unfair comparisons (other epochs, tuning trials, data or settings on the two sides) are shown and not tested.",
 )
 
@@ -74,6 +79,7 @@ def _group(variant: Variant, ids: Mapping[str, str], comparison: Comparison | No
         "comparison": _comparison(comparison, ids) if comparison else None,
         "why_not_compared": reason,
         "slices": [_slice(each) for each in comparison.slices] if comparison else [],
+        "by_slice": _by_slice(variant, comparison, list(metrics)),
         "control": variant.control,
         "cost": _mean_cost(variant.tested),
         "yaml": _resolved(variant),
@@ -129,6 +135,47 @@ def _slice(found: Any) -> Json:
         "low": low,
         "high": high,
     }
+
+
+def _by_slice(variant: Variant, comparison: Comparison | None, metrics: Sequence[str]) -> list[Json]:
+    """Every slice that has rows: its metrics, and the gain in the valid metric where that is known by user."""
+    gains = part_gains(comparison, variant.valid_metric) if comparison and variant.outcomes else {}
+    found = []
+    for name in NAMES:
+        parts = {metric: each for metric in metrics if (each := part(variant, name, metric))}
+        if parts:
+            found.append(
+                {
+                    "name": name,
+                    "label": _label(name, variant.outcomes[-1].slice_bounds),
+                    "rows": next(iter(parts.values())).rows,
+                    "metrics": {metric: each.mean for metric, each in parts.items()},
+                    "gain": _part_gain(gains[name], variant.valid_metric) if name in gains else None,
+                }
+            )
+    return found
+
+
+def _part_gain(found: PartGain, metric: str) -> Json:
+    low, high = found.interval or (None, None)
+    return {
+        "metric": metric,
+        "n_users": found.n_users,
+        "baseline": found.baseline,
+        "value": found.value,
+        "gain": found.gain,
+        "low": low,
+        "high": high,
+    }
+
+
+def _label(name: str, bounds: Mapping[str, int]) -> str:
+    """`cold items: at most 10 interactions`, or `items, decile 1 of 10`."""
+    if name in DECILES:
+        return f"items, decile {DECILES.index(name) + 1} of {len(DECILES)}"
+    side = COLD_ITEMS if name in (COLD_ITEMS, WARM_ITEMS) else COLD_USERS
+    span = "more than" if name in (WARM_ITEMS, WARM_USERS) else "at most"
+    return f"{name.replace('_', ' ')}: {span} {bounds[side]} interactions"
 
 
 def _mean_cost(runs: Sequence[Run]) -> Json:
@@ -216,7 +263,8 @@ def _curve(name: str, stage: Mapping[str, Any]) -> Json:
 
 
 def rows(data: Json) -> list[Json]:
-    """One row per variant and metric, for the CSV."""
+    """One row per variant and metric, for the CSV; columns of slices only where some variant has any."""
+    sliced = any(group["by_slice"] for group in data["groups"])
     found = []
     for group in data["groups"]:
         comparison = group["comparison"] or {}
@@ -251,6 +299,18 @@ def rows(data: Json) -> list[Json]:
                     "unfair": "; ".join(comparison.get("unfair", ())),
                     "note": comparison.get("note") or group["why_not_compared"],
                     **group["cost"],
+                    **(_slice_columns(group, metric) if sliced else {}),
                 }
             )  # fmt: skip
     return found
+
+
+def _slice_columns(group: Json, metric: str) -> Json:
+    """The metric in each slice, and how many rows that is an average of."""
+    of_slice = {each["name"]: each for each in group["by_slice"]}
+    columns = {}
+    for name in NAMES:
+        measured = of_slice.get(name, {"metrics": {}})["metrics"].get(metric)
+        columns[f"slice:{name}"] = measured
+        columns[f"slice:{name}:rows"] = None if measured is None else of_slice[name]["rows"]
+    return columns

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from utils.console import table
+from utils.journal import slices
 from utils.report.baselines import compare_all
 from utils.report.comparison import ONE_SEED, Comparison
+from utils.report.slices import outcomes_alike, part
 from utils.report.variants import Run, Variant, variants_of
 
 TESTED = (
@@ -25,24 +27,34 @@ def variants_table(runs: Sequence[Run], baseline: str | None = None) -> str:
     variants = variants_of(runs)
     comparisons, reasons = compare_all(variants, baseline, sliced=False)
     metrics = list(dict.fromkeys(name for variant in variants for found in variant.outcomes for name in found.metrics))
-    header = ["model", "variant", "seeds", *metrics]
+    cold = slices.columns(outcome for variant in variants for outcome in variant.outcomes)
+    header = ["model", "variant", "seeds", *metrics, *map(slices.label, cold)]
     told = ["gain", "95% interval", "p", "verdict"] if comparisons else []
     rows = [
-        [*_numbers(variant, metrics), *(_compared(variant, comparisons.get(variant.key)) if told else [])]
+        [*_numbers(variant, metrics, cold), *(_compared(variant, comparisons.get(variant.key)) if told else [])]
         for variant in variants
     ]
-    return "\n".join([*table([*header, *told], rows), *_notes(variants, comparisons, reasons)])
+    alike = ((variant.model, outcome) for variant in variants for outcome in outcomes_alike(variant))
+    notes = [*slices.meaning(cold, alike), *_notes(variants, comparisons, reasons)]
+    return "\n".join([*table([*header, *told], rows), *notes])
 
 
-def _numbers(variant: Variant, metrics: Sequence[str]) -> list[str]:
-    cells = [variant.model, variant.name, str(len(variant.tested))]
-    for metric in metrics:
-        found = variant.mean_and_deviation(metric)
-        if found is None:
-            cells.append("-")
-        else:
-            cells.append(f"{found[0]:.4f}" + (f" ±{found[1]:.4f}" if found[1] is not None else ""))
-    return cells
+def _numbers(variant: Variant, metrics: Sequence[str], cold: Sequence[str]) -> list[str]:
+    parts = [part(variant, name, variant.valid_metric) for name in cold]
+    return [
+        variant.model,
+        variant.name,
+        str(len(variant.tested)),
+        *(_cell(variant.mean_and_deviation(metric)) for metric in metrics),
+        *(_cell((found.mean, found.deviation) if found else None) for found in parts),
+    ]
+
+
+def _cell(found: tuple[float, float | None] | None) -> str:
+    if found is None:
+        return "-"
+    mean, deviation = found
+    return f"{mean:.4f}" + (f" ±{deviation:.4f}" if deviation is not None else "")
 
 
 def _compared(variant: Variant, comparison: Comparison | None) -> list[str]:

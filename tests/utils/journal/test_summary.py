@@ -157,3 +157,32 @@ def test_a_plain_run_of_zero_gives_no_ratio() -> None:
 
 def test_nothing_run_is_said() -> None:
     assert summary_table([]) == "nothing was run"
+
+
+def _sliced(cold_items: float | None, at_most: int = 10) -> dict[str, Any]:
+    found = {"rows": 0} if cold_items is None else {"rows": 7, "recall@10": 0.9, "ndcg@10": cold_items}
+    return {"slices": {"cold_items": found}, "slice_bounds": {"cold_users": 20, "cold_items": at_most}}
+
+
+def test_cold_items_have_a_column_of_the_valid_metric_and_a_line_that_says_what_cold_is() -> None:
+    records = [_one("01_plain", 0.2, **_sliced(0.05)), _one("02_kt", 0.25, "rmse", **_sliced(None))]
+    assert summary_table(records).splitlines() == [
+        "model  variant           recall@10  ndcg@10  cold items          change",
+        "-----  ----------------  ---------  -------  ----------  --------------",
+        "NeuMF  01_plain (plain)     0.5000   0.2000      0.0500",
+        "NeuMF  02_kt (rmse)         0.5000   0.2500           -  +25.0% ndcg@10",
+        "cold: ndcg@10 of items with at most 10 interactions in the train part",
+        ONE_SEED,
+    ]
+
+
+def test_where_no_run_has_cold_rows_there_is_no_column() -> None:
+    assert "cold" not in summary_table([_one("01", 0.2, **_sliced(None)), _one("02", 0.2)])
+
+
+def test_two_meanings_of_cold_are_not_to_be_compared() -> None:
+    table = summary_table([_one("01", 0.2, **_sliced(0.1)), _one("02", 0.2, **_sliced(0.1, at_most=3))])
+    assert table.splitlines()[-2:] == [
+        "cold: ndcg@10 of items with at most 10 interactions in the train part (NeuMF); do not compare across",
+        "cold: ndcg@10 of items with at most 3 interactions in the train part (NeuMF); do not compare across",
+    ]

@@ -36,7 +36,7 @@ def group(name: str, model: str, variant: str, ndcg: float | None, **changes: An
     return {
         "id": name, "model": model, "variant": variant, "scenario": f"experiments/quick/{variant.split()[0]}.yaml",
         "dataset": "ml-100k", "seeds": [1, 2, 3], "n": 3, "ranking": "seen items left out", "metrics": metrics,
-        "comparison": None, "why_not_compared": "", "slices": [], "control": False,
+        "comparison": None, "why_not_compared": "", "slices": [], "by_slice": [], "control": False,
         "cost": {"seconds": 12.3, "cpu_s": 11.8, "energy_j": None, "memory_bytes": 512 * 2**20},
         "yaml": YAML.format(model=model, variant=variant), **changes,
     }  # fmt: skip
@@ -82,8 +82,16 @@ def example() -> dict[str, Any]:
         {"name": "users with 13 to 400 train items", "n_users": 703, "baseline": 0.06, "value": 0.059, "gain": -0.001,
          "low": -0.004, "high": 0.002},
     ]  # fmt: skip
+    by_slice = [
+        {"name": "cold_items", "label": "cold items: at most 10 interactions", "rows": 96.0,
+         "metrics": {"ndcg@10": 0.03},
+         "gain": {"metric": "ndcg@10", "n_users": 90, "baseline": 0.02, "value": 0.031, "gain": 0.011, "low": 0.001,
+                  "high": 0.021}},
+        {"name": "items_decile_1", "label": "items, decile 1 of 10", "rows": 12.0, "metrics": {"ndcg@10": 0.0123},
+         "gain": None},
+    ]  # fmt: skip
     better = group(
-        "g1", "NeuMF", "02_neumf_profiles (rmse)", 0.0571, slices=slices,
+        "g1", "NeuMF", "02_neumf_profiles (rmse)", 0.0571, slices=slices, by_slice=by_slice,
         comparison=comparison(plain, ndcg=gain(0.0051, 0.002, "better", 0.001), recall=gain(-0.0123, 0.005, "worse")),
     )  # fmt: skip
     control = group(

@@ -40,6 +40,26 @@ function slicesDetails(slices) {
   ];
 }
 
+/** The metric in cold and warm slices; with a gain by user, baseline and value are those of its users. */
+function coldDetails(group) {
+  const parts = group.by_slice.filter((part) => known(part.metrics[data.primary]));
+  if (!parts.length) return [];
+  const gainOf = (part) => (part.gain?.metric === data.primary ? part.gain : null);
+  const against = parts.some(gainOf);
+  const columns = against
+    ? [["Slice"], ["Rows", true], ["Baseline", true], ["This variant", true], ["Gain", true], ["95% interval", true]]
+    : [["Slice"], ["Rows", true], ["This variant", true]];
+  return [
+    h("h4", {}, `Cold and warm, ${data.primary}`),
+    plainTable("Cold and warm", columns, parts.map((part) => {
+      const gain = gainOf(part);
+      const own = fixed(gain?.value ?? part.metrics[data.primary], 4);
+      const compared = [fixed(gain?.baseline, 4), own, signed(gain?.gain, 4), (gain && interval(gain)) || "–"];
+      return [part.label, whole(part.rows), ...(against ? compared : [own])];
+    })),
+  ];
+}
+
 function details(group) {
   const facts = [["Scenario", group.scenario], ["Dataset", group.dataset], ["Ranking", group.ranking], ["Seeds", group.seeds.join(", ")]];
   const runs = runsOf.get(group.id);
@@ -49,6 +69,7 @@ function details(group) {
     h("dl", { class: "facts" }, facts.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
     group.comparison ? comparisonDetails(group.comparison) : group.why_not_compared ? h("p", {}, `Not compared: ${group.why_not_compared}.`) : [],
     group.slices.length ? slicesDetails(group.slices) : [],
+    coldDetails(group),
     h("h4", {}, "Runs"),
     runs.length
       ? plainTable("Runs", [["Run"], ["Seed", true], ["Status"], ["Seconds", true], ["Started"]],
