@@ -29,6 +29,14 @@ def test_equal_rows_are_not_apart_wherever_they_lie_and_move_nothing() -> None:
     assert rows.grad.eq(0).all()
 
 
+def test_rows_that_differ_by_roundings_are_not_apart() -> None:
+    one = random_rows(1, 300, seed=0).float()
+    rounded = one * (1 + 1e-7 * torch.arange(20).unsqueeze(1))
+    apart = distances(torch.cat([rounded, random_rows(20, 300, seed=1).float()]))
+    # By their products alone, some would be nearly 0.01 apart.
+    assert apart[:20, :20].eq(0).all()
+
+
 def test_near_rows_keep_their_distance_to_a_hundredth_of_the_others() -> None:
     rows = torch.tensor([[0.0, 0.0], [0.01, 0.0], [1.0, 0.0], [0.0, 1.0]])
     torch.testing.assert_close(distances(rows)[0, 1], torch.tensor(0.01), rtol=1e-3, atol=0)
