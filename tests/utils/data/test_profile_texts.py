@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from utils.data.profile_texts import ItemFacts, Liked, fingerprint, item_texts, texts_hash, user_texts
+from utils.data.profile_texts import (
+    ItemFacts,
+    Liked,
+    content_hash,
+    fingerprint,
+    item_texts,
+    text_hashes,
+    user_texts,
+)
 
 FACTS = {
     "a": ItemFacts("Toy Story", "1995", "Animation Children's"),
@@ -60,6 +68,12 @@ def test_tokens_that_run_together_have_fingerprints_of_their_own() -> None:
     assert fingerprint([], []) != fingerprint([""], [""])
 
 
-def test_texts_hash_the_same_in_any_order_and_with_one_encoder_only() -> None:
-    assert texts_hash("m", {"a": "x", "b": "y"}) == texts_hash("m", {"b": "y", "a": "x"})
-    assert len({texts_hash("m", {"a": "x"}), texts_hash("n", {"a": "x"}), texts_hash("m", {"a": "y"})}) == 3
+def test_a_text_is_known_by_itself_and_by_its_encoder() -> None:
+    assert text_hashes("m", ["x", "y", "x"]) == [*text_hashes("m", ["x", "y"]), *text_hashes("m", ["x"])]
+    assert len({*text_hashes("m", ["x", "y"]), *text_hashes("n", ["x"])}) == 3
+
+
+def test_what_a_file_holds_is_the_same_in_any_order() -> None:
+    assert content_hash("ab", ["1", "2"]) == content_hash("ba", ["2", "1"])
+    contents = [content_hash(tokens, hashes) for tokens, hashes in (("ab", "12"), ("ab", "21"), ("a", "1"), ("c", "1"))]
+    assert len(set(contents)) == 4
