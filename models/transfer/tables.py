@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from models.transfer.layers import Layer, LayerError, layers, select
+from models.transfer.layers import LayerError, layers, select
 from models.transfer.rows import IdFields
 from models.transfer.teachers import Side, Teacher
 
@@ -25,32 +25,37 @@ def named_table(model: nn.Module, name: int | str, side: Side, fields: IdFields)
     found = select(model, [name])
     if len(found) != 1:
         raise LayerError(f"'{name}' selects {len(found)} layers; name one table")
-    table = _table(found[0], side, fields, exact=False)
-    if table is None:
-        raise LayerError(f"'{name}' is no table of the {fields.count(side)} {side}: {found[0].line().strip()}")
-    return table
+    (layer,) = found
+    mine, others = fields.count(side), fields.n_users + fields.n_items - fields.count(side)
+    # One with more rows may be meant: BERT4Rec's has one for its mask, and entities begin with the items.
+    if not isinstance(layer.module, nn.Embedding) or layer.module.num_embeddings < mine:
+        raise LayerError(f"'{name}' is no table of the {mine} {side}: {layer.line().strip()}")
+    if layer.module.num_embeddings == others != mine:
+        raise LayerError(
+            f"'{name}' has {others} rows, a table of the other side, it seems, and not of the {mine} {side}"
+        )
+    if hasattr(model.get_submodule(layer.path.rpartition(".")[0]), "offsets"):
+        raise LayerError(f"'{name}' holds all fields of the data one after another, not {side} alone")
+    return Table(layer.path, layer.module)
 
 
 def only_table(model: nn.Module, side: Side, fields: IdFields) -> Table:
     """The one table that has as many rows as there are users or items; LayerError where there is none, or several."""
-    found = [table for layer in layers(model) if (table := _table(layer, side, fields, exact=True)) is not None]
-    if len(found) == 1 and fields.n_users != fields.n_items:
-        return found[0]
-    if not found:
-        raise LayerError(f"{type(model).__name__} has no table of {fields.count(side)} {side}; name it (see info)")
-    names = ", ".join(table.path for table in found)
-    raise LayerError(
-        f"{type(model).__name__} has {len(found)} tables of {fields.count(side)} rows ({names}); say which"
-    )
-
-
-def _table(layer: Layer, side: Side, fields: IdFields, exact: bool) -> Table | None:
-    module, rows = layer.module, fields.count(side)
-    if not isinstance(module, nn.Embedding):
-        return None
-    # BERT4Rec's table has a row more than there are items, for its own mask.
-    fits = module.num_embeddings == rows if exact else module.num_embeddings >= rows
-    return Table(layer.path, module) if fits else None
+    rows = fields.count(side)
+    tables = [
+        Table(layer.path, layer.module)
+        for layer in layers(model)
+        if isinstance(layer.module, nn.Embedding) and layer.module.num_embeddings == rows
+    ]
+    kind = type(model).__name__
+    if not tables:
+        raise LayerError(f"{kind} has no table of {rows} {side}; name it (see info)")
+    names = ", ".join(table.path for table in tables)
+    if len(tables) > 1:
+        raise LayerError(f"{kind} has {len(tables)} tables of {rows} rows ({names}); say which")
+    if fields.n_users == fields.n_items:
+        raise LayerError(f"{kind} has one table of {rows} rows ({names}), but as many users as items; say whose it is")
+    return tables[0]
 
 
 def start_from(table: nn.Embedding, teacher: Teacher, scaled: bool, frozen: bool) -> float:

@@ -9,7 +9,7 @@ the taps. Without outputs the model is untouched, and trains as RecBole trains i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,7 +74,7 @@ class TransferWrapper:
         self.taps = Taps(model)
         self._restore: Callable[[], None] | None = None
         # MKR alternates two losses and calls the recommender's by this name.
-        self._loss_method = "calculate_rs_loss" if hasattr(model, "calculate_rs_loss") else "calculate_loss"
+        self.loss_method = "calculate_rs_loss" if hasattr(model, "calculate_rs_loss") else "calculate_loss"
         self._device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
         if sum(term.mask is not None for term in terms.values()) > 1:
             raise TransferError("two losses hide rows from the model; only one can say which")
@@ -100,7 +100,12 @@ class TransferWrapper:
             transfer = Comparison(
                 loss, here, fields, term.particular, term.rows, options=term.options, adapter=term.adapter
             )
-        masking = None if term.mask is None else Masking(term.mask, self.model, fields)
+        masking = None
+        if term.mask is not None:
+            if set(term.mask.tables) != set(here):
+                hidden = " and ".join(term.mask.tables) or "nobody"
+                raise TransferError(f"{hidden} would be hidden, and vectors of {' and '.join(here)} were to be told")
+            masking = Masking(term.mask, self.model, fields)
         return _Attached(term, transfer, masking)
 
     def set_outputs(
@@ -114,9 +119,9 @@ class TransferWrapper:
         attached = self._terms[term] if term is not None else next(iter(self._terms.values()))
         taps = [Tap.parse(selector) for selector in selectors]
         attached.transfer.check(taps, side)
-        current = getattr(self.model, self._loss_method)
-        if any(tap.name == self._loss_method for tap in taps):
-            raise TransferError(f"{self._loss_method} is the loss itself and cannot be tapped")
+        current = getattr(self.model, self.loss_method)
+        if any(tap.name == self.loss_method for tap in taps):
+            raise TransferError(f"{self.loss_method} is the loss itself and cannot be tapped")
         if self._restore is None and isinstance(getattr(current, "__self__", None), TransferWrapper):
             raise TransferError("the model still has outputs of an earlier wrap_model; put remove_outputs before it")
         before = len(self.taps)
@@ -125,7 +130,7 @@ class TransferWrapper:
         attached.taps += range(before, before + len(places))
         if places and self._restore is None:
             self._original = current
-            self._restore = replace_method(self.model, self._loss_method, self.calculate_loss)
+            self._restore = replace_method(self.model, self.loss_method, self.calculate_loss)
         return places
 
     def remove_outputs(self) -> None:
@@ -154,16 +159,16 @@ class TransferWrapper:
         """Whether a declared adapter waits to be made as wide as its tap; see `add_adapters`."""
         return any(attached.taps and attached.transfer.lacks_adapters for attached in self._terms.values())
 
-    def add_adapters(self, interaction: Any, seed: int) -> None:
-        """Make what adapters are lacking, from what the taps see of one batch; the model stays as it is."""
-        devices = [self._device] if self._device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices), _untouched(self.model), torch.no_grad():
-            torch.manual_seed(seed)
-            with self.taps.recording():
-                self._original(interaction)
-                for attached in self._terms.values():
-                    if attached.taps and isinstance(attached.transfer, Comparison):
-                        attached.transfer.add_adapters(self._fired(attached), interaction)
+    def add_adapters(self, interaction: Any, *args: Any, **kwargs: Any) -> None:
+        """Make what adapters are lacking, as wide as what the taps see while the model's loss of one batch is computed.
+
+        They are drawn from torch's generator. The arguments are those of the loss.
+        """
+        with torch.no_grad(), self.taps.recording():
+            self._original(interaction, *args, **kwargs)
+            for attached in self._terms.values():
+                if attached.taps and isinstance(attached.transfer, Comparison):
+                    attached.transfer.add_adapters(self._fired(attached), interaction)
 
     def calculate_loss(self, interaction: Any, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, ...]:
         """The model's loss parts times 1-a, and a times each transfer loss after the first part.
@@ -199,18 +204,3 @@ class TransferWrapper:
             return attached.transfer.value(fired, interaction)
         assert isinstance(attached.transfer, Comparison)
         return attached.transfer.value(fired, interaction, hidden)
-
-
-@contextmanager
-def _untouched(model: nn.Module) -> Iterator[None]:
-    """Put back what computing a loss leaves in a model: counters, caches, running statistics."""
-    attributes = [(module, dict(vars(module))) for module in model.modules()]
-    buffers = {name: value.clone() for name, value in model.named_buffers()}
-    try:
-        yield
-    finally:
-        for module, before in attributes:
-            vars(module).clear()
-            vars(module).update(before)
-        for name, value in model.named_buffers():
-            value.copy_(buffers[name])

@@ -29,7 +29,6 @@ class InitEmbeddings(Command):
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"model"})
-    drops: ClassVar[frozenset[str]] = frozenset()
     users_emb_file: VectorFileName | None = Field(None, description="Vectors of users.")
     items_emb_file: VectorFileName | None = Field(None, description="Vectors of items.")
     users_table: int | str | None = Field(None, description="The table of users, where the model has several.")
@@ -83,7 +82,9 @@ class InitEmbeddings(Command):
             told.append(f"{table.path} from {name}{how}, {coverage}, times {factor:.3g}")
         if ctx.is_plain:
             return StepResult(facts={"plain": True}, summary="the plain twin: the tables keep their own start")
-        ctx.carry("init_embeddings", self.model_dump(exclude_unset=True), self.control)
+        # Users may come in one step and items in another.
+        earlier = ctx.carried.get(self.name, {})
+        ctx.carry(self.name, earlier | self.model_dump(exclude_unset=True, exclude={"control"}), self.control)
         return StepResult(facts=facts, summary="; ".join(told) + ("" if self.trainable else ", frozen"))
 
     def _table(self, ctx: RunContext, side: Side) -> Table:

@@ -176,6 +176,10 @@ def check_loss(name: str, given: LossParameters, at: ParamPath, parameter: str, 
     formula = found if isinstance(found, Loss) else None
     if isinstance(found, type) and given.adapter is not None:
         yield Complaint((*at, "adapter"), f"{name} reads layers and vectors itself; remove the adapter")
+    sides = set(given.files(name, view.settings))
+    if formula is not None and sides:
+        for path, message in _sides(name, given, formula, sides):
+            yield Complaint((*at, *path), message)
     for path, message in [*_options(name, given, formula), *_fit(name, given, formula)]:
         yield Complaint((*at, *path), message)
     if isinstance(given.weight, WeightSchedule):
@@ -237,8 +241,34 @@ def _fit(name: str, given: LossParameters, loss: Loss | None) -> Iterator[tuple[
         )
 
 
-def term_of(ctx: RunContext, name: str, given: LossParameters, at: str = "") -> tuple[Term, dict[Side, str]]:
-    """(the loss at work, what to say of each side's coverage). at: a dotted path before its parameters, for errors."""
+def _sides(name: str, given: LossParameters, loss: Loss, sides: set[Side]) -> Iterator[tuple[ParamPath, str]]:
+    """Where users or items are missing, or are too many, by the sides that there are vectors of."""
+    if loss.compares == "scores":
+        for side in SIDES:
+            if side not in sides:
+                yield (), f"{name} scores users against items, and there are no vectors of {side}; give {side}_emb_file"
+        if isinstance(given, NamedLoss) and (
+            isinstance(given.outputs, list) or [len(given.outputs.get(side, [])) for side in SIDES] != [1, 1]
+        ):
+            yield ("outputs",), f"{name} takes one tap of users and one of items: {{users: [...], items: [...]}}"
+    if given.mask is not None and loss.masks:
+        hidden = given.mask.tables()
+        for side in SIDES:
+            if side in hidden and side not in sides:
+                yield ("mask", side), f"there are no vectors of {side} to tell; give {side}_emb_file, or remove it"
+            elif hidden and side in sides and side not in hidden:
+                yield ("mask",), f"{name} is to tell the vectors of {side}, but no table of theirs is hidden; name one"
+
+
+# Vectors and their coverage, by how they were asked for.
+Loaded = dict[tuple[str, ...], tuple["Teacher", str]]
+
+
+def term_of(ctx: RunContext, name: str, given: LossParameters, at: str, loaded: Loaded) -> tuple[Term, dict[Side, str]]:
+    """(the loss at work, what to say of each side's coverage).
+
+    at: a dotted path before its parameters, for errors. loaded: what earlier losses have taken, to which it adds.
+    """
     from models.losses import find_loss
     from models.transfer.adapters import AdapterSpec
     from models.transfer.masking import Mask
@@ -247,7 +277,10 @@ def term_of(ctx: RunContext, name: str, given: LossParameters, at: str = "") -> 
     teachers: list[Teacher] = []
     coverage: dict[Side, str] = {}
     for side, file in given.files(name, ctx.settings).items():
-        teacher, coverage[side] = load_vectors(ctx, side, file, f"{at}{side}_emb_file", given.missing, given.control)
+        asked = (side, file, given.missing, given.control)
+        if asked not in loaded:
+            loaded[asked] = load_vectors(ctx, side, file, f"{at}{side}_emb_file", given.missing, given.control)
+        teacher, coverage[side] = loaded[asked]
         teachers.append(teacher)
     weight = given.weight
     term = Term(

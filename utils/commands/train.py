@@ -32,6 +32,7 @@ class Train(Command):
         from models.transfer.layers import LayerError, count_parameters
         from models.transfer.taps import TapError
         from models.transfer.wrapper import TransferError
+        from utils.recbole_port.beside import learn_beside
         from utils.recbole_port.resume import Progress
         from utils.recbole_port.training import TrainingError, best_model_file, best_so_far, fit
 
@@ -44,7 +45,7 @@ class Train(Command):
         stage.update(self._setup(ctx) | dict.fromkeys(RESULTS) | {"train_ds_ind": index, "epochs": []})
         ctx.record.protocol = stage["protocol"]
         ctx.trainer.provenance = ctx.provenance()
-        metric, parts = ctx.trainer.valid_metric, ctx.transfer.get("loss_parts", [])[1:]
+        metric, parts = ctx.trainer.valid_metric, ctx.transfer.get("loss_parts", [])[1:] if ctx.outputs else []
 
         def on_epoch(epoch: Epoch) -> None:
             stage["epochs"].append(epoch.facts())
@@ -61,7 +62,8 @@ class Train(Command):
         show = bool(ctx.recbole_config()["show_progress"])
         blamed = "wrap_model" if "losses" in ctx.transfer else "set_outputs"
         try:
-            _learn_beside(ctx, data.train[index])
+            if ctx.wrapper is not None and ctx.outputs:
+                learn_beside(ctx.trainer, ctx.wrapper, data.train[index], ctx.recbole_config()["seed"])
         except (TapError, TransferError, LayerError, TrainingError) as error:
             raise StepError(None, str(error), command=blamed) from error
         progress = Progress(ctx.unfinished_dir, ctx.trainings, ctx.trainer, data.train[index], data.valid)
@@ -121,17 +123,6 @@ class Train(Command):
             ),
             "loaded_from": ctx.loaded_from,
         }
-
-
-def _learn_beside(ctx: RunContext, train: Any) -> None:
-    """Have adapters and mask tokens trained with the model."""
-    from utils.recbole_port.beside import first_batch, train_beside
-
-    if ctx.wrapper is None or not ctx.outputs:
-        return
-    if ctx.wrapper.lacks_adapters:
-        ctx.wrapper.add_adapters(first_batch(ctx.trainer, train), ctx.recbole_config()["seed"])
-    train_beside(ctx.trainer, ctx.wrapper.learned.to(ctx.trainer.device))
 
 
 def _resumed(ctx: RunContext, progress: Progress) -> str:

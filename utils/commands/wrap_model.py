@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field
 
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
-from utils.commands.loss_spec import LossParameters, NamedLoss, check_loss, check_taps, term_of
+from utils.commands.loss_spec import Loaded, LossParameters, NamedLoss, check_loss, check_taps, term_of
 from utils.context import RunContext
 from utils.scenario.errors import StepError
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from models.transfer.wrapper import Term
 
 LossName = Annotated[str, Field(pattern=r"^[^.]+$", examples=["users"])]
-# What the journal says of a transfer.
-TOLD = ("loss_name", "users_emb", "items_emb", "particular")
+# What the model's own loss is called among several.
+MODEL = "model"
 
 
 @command("wrap_model")
@@ -47,6 +47,8 @@ class WrapModel(LossParameters, Command):
             yield from check_loss(self.distil_loss, self, (), "distil_loss", view)
         elif given := sorted(self.model_fields_set & LossParameters.model_fields.keys()):
             yield Complaint((given[0],), f"each of several losses has its own {given[0]}; put it under losses")
+        if MODEL in (self.losses or {}):
+            yield Complaint(("losses", MODEL), "the model's own loss has this name; take another")
         for name, loss in (self.losses or {}).items():
             yield from check_loss(loss.loss, loss, ("losses", name), "loss", view)
             if isinstance(loss.outputs, list):
@@ -68,8 +70,9 @@ class WrapModel(LossParameters, Command):
         config = ctx.recbole_config()
         terms: dict[str, Term] = {}
         coverage: dict[str, dict[Side, str]] = {}
+        loaded: Loaded = {}
         for name, (loss_name, given, at) in self._given().items():
-            terms[name], coverage[name] = term_of(ctx, loss_name, given, at)
+            terms[name], coverage[name] = term_of(ctx, loss_name, given, at, loaded)
         if ctx.is_plain:
             return StepResult(facts={"plain": True}, summary="the plain twin: nothing is transferred")
         fields = session.id_fields(config, ctx.data)
@@ -122,7 +125,7 @@ class WrapModel(LossParameters, Command):
             told["control"] = " + ".join(controls)
         if self.losses is not None:
             told["losses"] = {name: loss.model_dump(exclude_unset=True) for name, loss in self.losses.items()}
-            told["loss_parts"] = ["model", *self.losses]
+            told["loss_parts"] = [MODEL, *self.losses]
         return told
 
 

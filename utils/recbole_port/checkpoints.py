@@ -22,6 +22,8 @@ import torch
 from utils.recbole_port import known_defaults
 
 KIND = "__kind__"
+# Marks the parameters of an optimizer that are trained beside the model's, which no checkpoint holds.
+BESIDE = "beside"
 _SPARSE_TYPES = {
     f"{layout}_{flavour}": getattr(sp, f"{layout}_{flavour}")
     for layout in ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")
@@ -179,7 +181,7 @@ def _optimizer_states(trainer: Any) -> dict[str, Any]:
 
 def _of_model(state: dict[str, Any]) -> dict[str, Any]:
     """An optimizer's state without what is trained beside the model, which a checkpoint does not hold."""
-    groups = [group for group in state["param_groups"] if not group.get("beside")]
+    groups = [group for group in state["param_groups"] if not group.get(BESIDE)]
     kept = {number for group in groups for number in group["params"]}
     return {
         **state,

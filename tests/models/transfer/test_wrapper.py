@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from models.losses.base import LOSSES, Loss
+from models.losses.base import LOSSES
 from models.transfer.layers import LayerError, count_parameters, set_trainable
 from models.transfer.rows import IdFields
 from models.transfer.taps import TapError
