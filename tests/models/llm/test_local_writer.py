@@ -15,7 +15,7 @@ from models.llm.writers.base import Answer, Failure
 from models.llm.writers.local import LocalWriter
 
 CPU = torch.device("cpu")
-WORDS = "a user liked toys and wars in space but no horror at all".split()
+WORDS = ["a", "user", "liked", "toys", "and", "wars", "in", "space", "but", "no", "horror", "at", "all"]
 PROMPTS = ["a user liked toys", "space", "wars in space but no horror at all", "no horror", "toys and wars"]
 
 
@@ -106,7 +106,7 @@ def test_a_tokenizer_with_a_chat_template_is_asked_in_its_form(folder: Path) -> 
     lm = CausalLM(load(str(folder), CPU, folder).model.float(), tokenizer)
     answer = _write(lm, ["toys"])[0]
     assert isinstance(answer, Answer)
-    assert answer.prompt_tokens == len("liked toys but".split())
+    assert answer.prompt_tokens == len(["liked", "toys", "but"])
 
 
 def test_nothing_to_write_writes_nothing(lm: CausalLM) -> None:
