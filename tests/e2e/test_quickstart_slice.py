@@ -86,16 +86,20 @@ def test_the_journal_is_a_view_of_the_records(ran: Folder) -> None:
 
 
 def test_the_table_shows_the_records_numbers(ran: Folder) -> None:
-    plain, profiles = (metrics(record) for record in ran.records)
+    plain, profiles = map(metrics, ran.records)
     change = (profiles["ndcg@10"] - plain["ndcg@10"]) / plain["ndcg@10"]
-    header, _, first, second, ranking, note = ran.lines[-6:]
+    header, _, first, second, ranking, cold, note = ran.lines[-7:]
     assert ranking == "ranking: seen items left out"
+    assert cold == "cold: ndcg@10 of items with at most 10 and users with at most 20 interactions in the train part"
     assert note == ONE_SEED
-    assert header.split() == ["model", "variant", "recall@10", "ndcg@10", "change"]
-    assert first.split() == ["BPR", "01_plain", "(plain)", *(f"{value:.4f}" for value in plain.values())]
-    assert second.split() == [
-        "BPR", "02_profiles", "(cosine)", *(f"{value:.4f}" for value in profiles.values()), f"{change:+.1%}", "ndcg@10",
-    ]  # fmt: skip
+    assert header.split() == ["model", "variant", "recall@10", "ndcg@10", "cold", "items", "cold", "users", "change"]
+    cells = []
+    for record in ran.records:
+        slices = record.stages["0"]["slices"]
+        values = [*metrics(record).values(), slices["cold_items"]["ndcg@10"], slices["cold_users"]["ndcg@10"]]
+        cells.append([f"{value:.4f}" for value in values])
+    assert first.split() == ["BPR", "01_plain", "(plain)", *cells[0]]
+    assert second.split() == ["BPR", "02_profiles", "(cosine)", *cells[1], f"{change:+.1%}", "ndcg@10"]
 
 
 def test_the_profiles_are_of_real_users_under_their_tokens(ran: Folder) -> None:

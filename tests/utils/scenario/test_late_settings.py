@@ -15,6 +15,7 @@ def late(problems, steps):
     [
         "init_model, init_trainer, train, set_config: {distil_loss_weight: 0.1}, init_trainer, train",
         "init_model, init_trainer, train, set_config: {show_progress: False}, test_eval",
+        "init_model, init_trainer, train, test_eval, set_config: {slices: {cold_users: 5}}, test_eval",
         "init_model, set_config: {epochs: 5, learning_rate: 0.1, metrics: [MRR]}, init_trainer, train",
         "init_model, init_trainer, train, set_config: {epochs: 5}, init_trainer, train",
         "set_config: {eval_batch_size: 100, mf_embedding_size: 32}, init_model",
@@ -92,6 +93,7 @@ def test_a_setting_that_nothing_reads_is_refused(problems):
             "distil_loss_weight would never be read: no 'train'",
         ),
         ("train, test_eval, set_config: {show_progress: False}", "show_progress would never be read: no 'train' or"),
+        ("train, test_eval, set_config: {slices: {cold_users: 5}}, train", "slices would never be read: no 'test_"),
     ],
 )
 def test_a_setting_that_is_read_at_each_use_needs_one(problems, steps, message):
