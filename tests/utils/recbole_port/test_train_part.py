@@ -15,7 +15,7 @@ from tests.workspace import SASREC, Workspace
 from utils.commands.encode_profiles import EncodeProfiles
 from utils.data.atomic import read_atomic
 from utils.data.profile_texts import user_texts
-from utils.recbole_port.train_part import train_fingerprint, train_interactions, train_pairs
+from utils.recbole_port.train_part import train_counts, train_fingerprint, train_interactions, train_pairs
 
 MODELS: dict[str, dict[str, Any]] = {"BPR": {"model": "BPR"}, "SASRec": SASREC}
 
@@ -40,6 +40,17 @@ def test_the_pairs_are_what_the_split_says(model: str, workspace: Workspace) -> 
     # 30 users with 20 interactions each, of which 18 are for training.
     assert len(pairs) == len(expected) == 540
     assert _pairs(pairs) == expected
+
+
+@pytest.mark.parametrize("model", ["BPR", "SASRec"])
+def test_users_and_items_are_counted_in_the_same_pairs(model: str, workspace: Workspace) -> None:
+    ctx = workspace.context(**MODELS[model])
+    of_users, of_items = train_counts(ctx.recbole_config(), ctx.data)
+    # Row 0 is RecBole's padding.
+    assert list(of_users) == [0, *[18] * 30]
+    expected = _all_but_the_last_two(workspace.folder)["item_id"].value_counts()
+    tokens = ctx.data.dataset.field2id_token["item_id"]
+    assert {token: count for token, count in zip(tokens, of_items, strict=True) if count} == dict(expected)
 
 
 def test_rows_have_the_files_own_numbers(workspace: Workspace) -> None:

@@ -93,7 +93,7 @@ def test_a_setting_that_nothing_reads_is_refused(problems):
             "distil_loss_weight would never be read: no 'train'",
         ),
         ("train, test_eval, set_config: {show_progress: False}", "show_progress would never be read: no 'train' or"),
-        ("train, test_eval, set_config: {slices: {cold_users: 5}}, train", "slices would never be read: no 'test_"),
+        ("train, test_eval, set_config: {slices: {cold_users: 5}}", "slices would never be read: no 'test_eval'"),
     ],
 )
 def test_a_setting_that_is_read_at_each_use_needs_one(problems, steps, message):
