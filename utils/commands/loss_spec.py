@@ -19,6 +19,7 @@ from utils.commands.base import Complaint, ParamPath, PlanView
 from utils.context import RunContext
 from utils.knowledge import Missing, load_vectors
 from utils.registry import BrokenModule, UnknownName, did_you_mean
+from utils.scenario.mismatch import refusal
 from utils.scenario.vector_names import VectorFileName
 
 if TYPE_CHECKING:
@@ -129,18 +130,27 @@ class LossParameters(Part):
         return chosen
 
 
+class TapsBySide(Part):
+    """Taps of which it is said whose rows they have."""
+
+    users: Taps | None = Field(None, description="Compared with vectors of users.")
+    items: Taps | None = Field(None, description="Compared with vectors of items.")
+
+    def given(self) -> dict[str, list[int | str]]:
+        return {side: taps for side in SIDES if (taps := getattr(self, side))}
+
+
 class NamedLoss(LossParameters):
     """One of several losses, with taps of its own."""
 
     loss: str = Field(description="A loss of ours, or one of LLM-KT's names.")
-    outputs: Taps | dict[Literal["users", "items"], Taps] = Field(
+    outputs: Taps | TapsBySide = Field(
         description="The layers or methods that are compared, as set_outputs takes them."
     )
 
     def taps(self) -> dict[str, list[int | str]]:
         """Taps by whose they are: users, items, or `layers` where it is not said."""
-        given = {"layers": self.outputs} if isinstance(self.outputs, list) else self.outputs
-        return {str(name): taps for name, taps in given.items()}
+        return {"layers": self.outputs} if isinstance(self.outputs, list) else self.outputs.given()
 
 
 def check_taps(taps: Mapping[str, Sequence[int | str]], at: ParamPath = ()) -> Iterator[Complaint]:
@@ -206,14 +216,14 @@ def _options(name: str, given: LossParameters, loss: Loss | None) -> Iterator[tu
     for option, value in given.options.items():
         path: ParamPath = ("options", option)
         if option not in known:
-            accepted = f"it takes {', '.join(known)}" if known else "it takes none"
-            yield path, f"{name} has no option '{option}'{did_you_mean(option, known)}; {accepted}"
+            accepted = f"; it takes {', '.join(known)}" if known else "; it takes none"
+            yield path, f"{name} has no option '{option}'{did_you_mean(option, known) or accepted}"
             continue
+        kind = TypeAdapter(known[option][0], config=ConfigDict(strict=True))
         try:
-            TypeAdapter(known[option][0], config=ConfigDict(strict=True)).validate_python(value)
-        except ValidationError as error:
-            accepted = error.errors()[0]["msg"].removeprefix("Input should be ")
-            yield path, f"got {value!r}; accepted: {accepted}"
+            kind.validate_python(value)
+        except ValidationError:
+            yield path, refusal(value, [kind.json_schema()])
 
 
 def _fit(name: str, given: LossParameters, loss: Loss | None) -> Iterator[tuple[ParamPath, str]]:
@@ -248,7 +258,7 @@ def _sides(name: str, given: LossParameters, loss: Loss, sides: set[Side]) -> It
             if side not in sides:
                 yield (), f"{name} scores users against items, and there are no vectors of {side}; give {side}_emb_file"
         if isinstance(given, NamedLoss) and (
-            isinstance(given.outputs, list) or [len(given.outputs.get(side, [])) for side in SIDES] != [1, 1]
+            isinstance(given.outputs, list) or [len(taps) for taps in given.taps().values()] != [1, 1]
         ):
             yield ("outputs",), f"{name} takes one tap of users and one of items: {{users: [...], items: [...]}}"
     if given.mask is not None and loss.masks:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from models.transfer.teachers import Side
     from models.transfer.wrapper import Term
 
-LossName = Annotated[str, Field(pattern=r"^[^.]+$", examples=["users"])]
 # What the model's own loss is called among several.
 MODEL = "model"
 
@@ -32,7 +31,7 @@ class WrapModel(LossParameters, Command):
     needs: ClassVar[frozenset[str]] = frozenset({"model"})
     gives: ClassVar[frozenset[str]] = frozenset({"wrapper"})
     distil_loss: str | None = Field(None, description="A loss of ours, one of LLM-KT's names, or a class of your own.")
-    losses: Annotated[dict[LossName, NamedLoss], Field(min_length=1)] | None = Field(
+    losses: Annotated[dict[str, NamedLoss], Field(min_length=1)] | None = Field(
         None, description="Several losses by names of your own, instead of distil_loss."
     )
 
@@ -50,11 +49,15 @@ class WrapModel(LossParameters, Command):
         if MODEL in (self.losses or {}):
             yield Complaint(("losses", MODEL), "the model's own loss has this name; take another")
         for name, loss in (self.losses or {}).items():
+            if not name or "." in name:
+                yield Complaint(("losses", name), "a loss's name has at least one character, and no dot")
             yield from check_loss(loss.loss, loss, ("losses", name), "loss", view)
             if isinstance(loss.outputs, list):
                 yield from check_taps({"outputs": loss.outputs}, ("losses", name))
             else:
-                yield from check_taps({**loss.taps()}, ("losses", name, "outputs"))
+                if not loss.taps():
+                    yield Complaint(("losses", name, "outputs"), "there is nothing to tap; give users, items or a list")
+                yield from check_taps(loss.taps(), ("losses", name, "outputs"))
         masking = [name for name, loss in (self.losses or {}).items() if loss.mask is not None]
         if len(masking) > 1:
             message = f"'{masking[0]}' hides rows already; one loss can say what is hidden from the model"

@@ -97,9 +97,10 @@ def _words(schema: Schema) -> str:
         if schema.get("properties"):
             return f"a mapping with {', '.join(schema['properties'])}"
         inner = schema.get("additionalProperties")
-        return (
-            f"a mapping of names to {_plural(in_words(_branches(inner)))}" if isinstance(inner, dict) else "a mapping"
-        )
+        if not isinstance(inner, dict):
+            return "a mapping"
+        names = "one or more names" if schema.get("minProperties") else "names"
+        return f"a mapping of {names} to {_plural(in_words(_branches(inner)))}"
     return "any value"
 
 
@@ -113,7 +114,8 @@ def _range(schema: Schema) -> str:
     if least is not None and most is not None:
         return f" from {least:g} to {most}" if isinstance(most, int) else f" from {least:g} to {most:g}"
     if "exclusiveMinimum" in schema:
-        return f" greater than {schema['exclusiveMinimum']:g}"
+        below = f" and less than {schema['exclusiveMaximum']:g}" if "exclusiveMaximum" in schema else ""
+        return f" greater than {schema['exclusiveMinimum']:g}{below}"
     return "" if least is None else f" of at least {least:g}"
 
 

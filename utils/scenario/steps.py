@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from pydantic import ValidationError
@@ -34,7 +35,8 @@ class Step:
 
     def named(self, parameter: ParamPath) -> str:
         """The command, with the name of the parameter where the file has it: `set_outputs`, `wrap_model.rows`."""
-        return dotted((self.command.name, *(() if self.shorthand else parameter[:1])))
+        keys = takewhile(lambda part: isinstance(part, str), () if self.shorthand else parameter)
+        return dotted((self.command.name, *keys))
 
 
 @dataclass(frozen=True)
@@ -198,8 +200,12 @@ def _translate(
     """Pydantic's findings in our words, where they stand in the file."""
     for found in mismatches(error, cls, values):
         if found.kind == "missing":
-            message = f"{cls.name} needs '{found.text}'"
-            yield source.problem(raw.name_path, message, raw.at_key)
+            inside = found.path[:-1]
+            message = f"{dotted((cls.name, *inside))} needs '{found.text}'"
+            if inside:
+                yield source.problem((*raw.params_path, *inside), message, at_key=isinstance(inside[-1], str))
+            else:
+                yield source.problem(raw.name_path, message, raw.at_key)
             continue
         place = (*raw.params_path, *_in_params(cls, found.path, by_shorthand))
         shown = dotted((cls.name, *(found.path[1:] if by_shorthand else found.path)))
