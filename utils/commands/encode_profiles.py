@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
 from utils.context import RunContext
 from utils.data.facts import CLASS_COLUMNS, TITLE_COLUMNS, YEAR_COLUMNS
-from utils.data.profile_texts import ItemFacts, Liked, item_texts, user_texts
+from utils.data.profile_texts import ItemFacts, item_texts, latest_first, user_texts
 from utils.registry import did_you_mean
 from utils.scenario.errors import StepError
 from utils.scenario.vector_names import ProfileFileName, VectorFileName
@@ -154,18 +154,14 @@ class EncodeProfiles(Command):
         ]
         return {token: ItemFacts(name, year, genres) for token, name, year, genres in zip(*columns, strict=True)}
 
-    def _liked(self, ctx: RunContext) -> dict[str, list[Liked]]:
+    def _liked(self, ctx: RunContext) -> dict[str, list[str]]:
         from utils.recbole_port.train_part import train_interactions
 
         config = ctx.recbole_config()
         rows = train_interactions(config, ctx.data)
         if config["RATING_FIELD"] in rows:
             rows = rows[pd.to_numeric(rows[config["RATING_FIELD"]], errors="coerce") >= self.liked_rating]
-        times = rows[config["TIME_FIELD"]].astype(float) if config["TIME_FIELD"] in rows else [0.0] * len(rows)
-        liked: dict[str, list[Liked]] = {}
-        for user, item, when in zip(rows[config["USER_ID_FIELD"]], rows[config["ITEM_ID_FIELD"]], times, strict=True):
-            liked.setdefault(user, []).append(Liked(item, when))
-        return liked
+        return latest_first(rows, config["USER_ID_FIELD"], config["ITEM_ID_FIELD"], config["TIME_FIELD"])
 
 
 def _bad_profiles(view: PlanView, parameter: str, name: str) -> Iterable[Complaint]:

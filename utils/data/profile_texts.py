@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -28,30 +29,29 @@ class ItemFacts:
         return f"{self.title} ({self.year})" if self.title and self.year else self.title
 
 
-@dataclass(frozen=True)
-class Liked:
-    """An item that a user liked in the train part."""
-
-    item_token: str
-    timestamp: float
-
-
 def item_texts(facts: Mapping[str, ItemFacts]) -> dict[str, str]:
     """Token -> text, for the items that have any."""
     texts = {token: item.text() for token, item in facts.items()}
     return {token: text for token, text in texts.items() if text}
 
 
-def user_texts(liked: Mapping[str, Sequence[Liked]], facts: Mapping[str, ItemFacts], most: int) -> dict[str, str]:
-    """Token -> `This user liked A (1990), B (1991).`: the `most` latest liked items that have a title.
+def latest_first(rows: pd.DataFrame, user: str, item: str, time: str) -> dict[str, list[str]]:
+    """User token -> the tokens of the items in `rows`, the latest first; `user`, `item` and `time` name the columns.
 
-    Ties in time are ordered by item token, so that the text does not depend on the order of the file.
+    Ties in time, or all where there is no such column, are ordered by item token, so that the order does not depend
+    on that of the file.
     """
+    when = pd.to_numeric(rows[time]) if time in rows else 0.0
+    ordered = rows.assign(_when=when).sort_values(["_when", item], ascending=[False, True], kind="stable")
+    return {str(name): items.tolist() for name, items in ordered.groupby(user, sort=False)[item]}
+
+
+def user_texts(liked: Mapping[str, Sequence[str]], facts: Mapping[str, ItemFacts], most: int) -> dict[str, str]:
+    """Token -> `This user liked A (1990), B (1991).`: the first `most` of the liked items that have a title."""
     texts = {}
     for user, items in liked.items():
-        latest = sorted(items, key=lambda item: (-item.timestamp, item.item_token))
-        names = [facts[item.item_token].name() for item in latest if item.item_token in facts]
-        titled = [name for name in names if name][:most]
+        names = (facts[item].name() for item in items if item in facts)
+        titled = list(islice((name for name in names if name), most))
         if titled:
             texts[user] = f"This user liked {', '.join(titled)}."
     return texts

@@ -107,7 +107,7 @@ def test_only_items_that_were_liked_are_in_a_users_text(workspace: Workspace) ->
     rows = read_atomic(workspace.folder / "datasets" / "tiny" / "tiny.inter")
     rated = {(user, item): float(rating) for user, item, rating, _ in rows.to_numpy()}
     liked = EncodeProfiles(users_file="u.pt", liked_rating=5)._liked(ctx)
-    assert {rated[user, item.item_token] for user, items in liked.items() for item in items} == {5.0}
+    assert {rated[user, item] for user, items in liked.items() for item in items} == {5.0}
 
 
 @pytest.mark.parametrize(
