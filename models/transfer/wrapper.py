@@ -9,7 +9,7 @@ the taps. Without outputs the model is untouched, and trains as RecBole trains i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ from models.transfer.legacy_adapter import Facts, OwnLoss
 from models.transfer.masking import Mask, Masking
 from models.transfer.rows import IdFields, Rows
 from models.transfer.scores import ScoreComparison
-from models.transfer.taps import Fired, Tap, Taps, replace_method
+from models.transfer.taps import Fired, Tap, TapError, Taps, replace_method
 from models.transfer.teachers import Side, Teacher
 
 __all__ = ["Facts", "Term", "TransferError", "TransferWrapper"]
@@ -166,9 +166,10 @@ class TransferWrapper:
         """
         with torch.no_grad(), self.taps.recording():
             self._original(interaction, *args, **kwargs)
-            for attached in self._terms.values():
-                if attached.taps and isinstance(attached.transfer, Comparison):
-                    attached.transfer.add_adapters(self._fired(attached), interaction)
+            for name, attached in self._tapped():
+                if isinstance(attached.transfer, Comparison):
+                    with _named(name):
+                        attached.transfer.add_adapters(self._fired(attached), interaction)
 
     def calculate_loss(self, interaction: Any, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, ...]:
         """The model's loss parts times 1-a, and a times each transfer loss after the first part.
@@ -184,7 +185,7 @@ class TransferWrapper:
             parts = self._original(interaction, *args, **kwargs)
             first, *rest = parts if isinstance(parts, tuple) else (parts,)
             transfers = [
-                self.weight * weights[name] * self._value(one, interaction, hidden)
+                self.weight * weights[name] * self._value(name, one, interaction, hidden)
                 if weights[name]
                 else first.new_zeros(())
                 for name, one in self._tapped()
@@ -198,9 +199,21 @@ class TransferWrapper:
     def _fired(self, attached: _Attached) -> list[Fired]:
         return [self.taps.fired[position] for position in attached.taps]
 
-    def _value(self, attached: _Attached, interaction: Any, hidden: Mapping[Side, torch.Tensor]) -> torch.Tensor:
-        fired = self._fired(attached)
-        if attached.masking is None:
-            return attached.transfer.value(fired, interaction)
-        assert isinstance(attached.transfer, Comparison)
-        return attached.transfer.value(fired, interaction, hidden)
+    def _value(
+        self, name: str, attached: _Attached, interaction: Any, hidden: Mapping[Side, torch.Tensor]
+    ) -> torch.Tensor:
+        with _named(name):
+            fired = self._fired(attached)
+            if attached.masking is None:
+                return attached.transfer.value(fired, interaction)
+            assert isinstance(attached.transfer, Comparison)
+            return attached.transfer.value(fired, interaction, hidden)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Say of an error which of several losses it is about."""
+    try:
+        yield
+    except (TapError, TransferError) as error:
+        raise type(error)(f"loss '{name}': {error}" if name else str(error)) from error

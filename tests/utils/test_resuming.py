@@ -120,6 +120,33 @@ def test_a_transfer_goes_on(tiny: Workspace, go: Callable[..., Resumed], interru
     assert _numbers(record) == _numbers(unbroken.record)
 
 
+def test_several_losses_go_on_with_their_adapters_masks_and_schedules(
+    tiny: Workspace, go: Callable[..., Resumed], interrupt: Callable[..., None]
+) -> None:
+    tiny.save_vectors("u6.pt", USERS, width=6)
+    table = {"users_emb_file": "u6.pt", "outputs": ["user_embedding"]}
+    schedule = {"schedule": "linear", "start": 0.1, "end": 1.0, "epochs": 4}
+    losses = {
+        "near": {"loss": "infonce", "adapter": {"teacher": "mlp"}, "weight": schedule, **table},
+        "told": {
+            "loss": "masked_reconstruction",
+            "adapter": {"student": "linear"},
+            "mask": {"users": "user_embedding", "ratio": 0.3},
+            **table,
+        },
+    }
+    steps = ["init_model", {"wrap_model": {"losses": losses}}, *TRAIN[1:]]
+    unbroken = tiny.run(steps, "unbroken", epochs=4).record
+    tiny.write(steps, epochs=4)
+    interrupt(2)
+    go()
+    assert go("--resume")[0] == 0
+    record = next(record for record in _records() if record.resumed)
+    assert record.resumed[0]["epoch"] == 2
+    assert _numbers(record) == _numbers(unbroken)
+    assert all(torch.equal(value, _weights(unbroken)[name]) for name, value in _weights(record).items())
+
+
 def test_with_other_settings_it_is_another_run(
     tiny: Workspace, go: Callable[..., Resumed], interrupt: Callable[..., None]
 ) -> None:

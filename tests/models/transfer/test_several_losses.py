@@ -265,5 +265,5 @@ def test_options_reach_the_formula() -> None:
 
 def test_a_tap_that_does_not_fire_is_told_of_the_loss_that_has_it() -> None:
     wrapper = _wrap({"table": _term(), "never": _term()}, {"table": ["user_embedding"], "never": ["unused"]})
-    with pytest.raises(TapError, match=r"'unused' .* did not fire"):
+    with pytest.raises(TapError, match=r"loss 'never': the tap 'unused' .* did not fire"):
         wrapper.model.calculate_loss(BATCH)
