@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,14 @@ def vectors_from_json(path: Path) -> VectorFile:
             raise VectorFileError(f"{path}: entry {number} is not an object with 'id' and 'embedding'")
         tokens.append(str(profile["id"]))
         rows.append(_numbers(path, number, profile["embedding"]))
-    widths = sorted({len(row) for row in rows})
+    # Of each width the first id that has it.
+    widths = {len(row): token for token, row in reversed(list(zip(tokens, rows, strict=True)))}
     if len(widths) > 1:
-        raise VectorFileError(f"{path} has embeddings of several widths: {', '.join(map(str, widths))}")
-    twice = {token for token in tokens if tokens.count(token) > 1} if len(set(tokens)) < len(tokens) else set()
+        examples = ", ".join(f"{width} (as '{widths[width]}')" for width in sorted(widths))
+        raise VectorFileError(f"{path} has embeddings of several widths: {examples}; encode all with one encoder")
+    twice = [token for token, count in Counter(tokens).items() if count > 1]
     if twice:
-        raise VectorFileError(f"{path} has the id '{sorted(twice)[0]}' twice")
+        raise VectorFileError(f"{path} has the id '{min(twice)}' twice; keep one entry of each user or item")
     return VectorFile(torch.tensor(rows, dtype=torch.float32), tuple(tokens), {"source": path.name})
 
 

@@ -37,10 +37,13 @@ def test_rows_keep_the_order_of_the_file_and_their_ids(tmp_path: Path) -> None:
         ([{"id": 1, "embedding": [1, None]}], "profiles.json: the embedding of entry 0 is not a list of numbers"),
         ([{"id": 1, "embedding": [True]}], "profiles.json: the embedding of entry 0 is not a list of numbers"),
         (
-            [{"id": 1, "embedding": [1]}, {"id": 2, "embedding": [1, 2]}],
-            "profiles.json has embeddings of several widths: 1, 2",
+            [{"id": 1, "embedding": [1, 2]}, {"id": 2, "embedding": [1]}, {"id": 3, "embedding": [3, 4]}],
+            "profiles.json has embeddings of several widths: 1 (as '2'), 2 (as '1'); encode all with one encoder",
         ),
-        ([{"id": 1, "embedding": [1]}, {"id": "1", "embedding": [2]}], "profiles.json has the id '1' twice"),
+        (
+            [{"id": 1, "embedding": [1]}, {"id": "1", "embedding": [2]}],
+            "profiles.json has the id '1' twice; keep one entry of each user or item",
+        ),
         ([{"id": 1, "embedding": []}], "profiles.json: the embedding of entry 0 is not a list of numbers"),
     ],
 )
