@@ -93,7 +93,8 @@ class _Folder:
 
         if executor.width > 1:
             self._console.line(f"{len(plans)} experiments, {executor.width} at once")
-        several = len({str(plan.path) for plan in plans}) < len(plans)
+        seeds = {(str(plan.path), plan.settings.get("seed")) for plan in plans}
+        several = len(seeds) > len({str(plan.path) for plan in plans})
         for number, plan in enumerate(plans, start=1):
             parts = [f"seed {plan.settings['seed']}"] if several and "seed" in plan.settings else []
             parts += [f"control {plan.settings['control']}"] if plan.settings.get("control") else []
