@@ -28,9 +28,9 @@ def _losses() -> Iterator[str]:
     for name in loss_names():
         if name in LEGACY_LOSSES:
             legacy = LEGACY_LOSSES[name]
-            yield f"{name:<20} LLM-KT's name for {legacy.formula} on a layer's {legacy.io}, vectors of {legacy.side}"
+            yield f"{name:<22} LLM-KT's name for {legacy.formula} on a layer's {legacy.io}, vectors of {legacy.side}"
         else:
-            yield f"{name:<20} {_first_sentence(LOSSES.get(name).__doc__)}"
+            yield f"{name:<22} {_first_sentence(LOSSES.get(name).formula.__doc__)}"
 
 
 def _recommenders() -> Iterator[str]:

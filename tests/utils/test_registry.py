@@ -13,6 +13,7 @@ COMMAND_NAMES = [
     "debug_model",
     "encode_profiles",
     "info",
+    "init_embeddings",
     "init_model",
     "init_trainer",
     "load_from_file",
@@ -37,11 +38,20 @@ LOSS_NAMES = [
     "NGCFUserRMSE",
     "NeumfUserRMSE",
     "SimpleXUserRMSE",
+    "cka",
     "cosine",
+    "huber",
+    "infonce",
+    "kl",
+    "mae",
+    "masked_reconstruction",
     "mse",
+    "ranking_distillation",
+    "rkd_angle",
+    "rkd_distance",
     "rmse",
 ]
-RECOMMENDER_NAMES: list[str] = []
+RECOMMENDER_NAMES = ["AutoIntKAR", "DCNKAR", "DeepFMKAR"]
 
 
 def test_all_command_names():

@@ -219,7 +219,7 @@ def _options(name: str, given: LossParameters, loss: Loss | None) -> Iterator[tu
             accepted = f"; it takes {', '.join(known)}" if known else "; it takes none"
             yield path, f"{name} has no option '{option}'{did_you_mean(option, known) or accepted}"
             continue
-        kind = TypeAdapter(known[option][0], config=ConfigDict(strict=True))
+        kind = TypeAdapter(known[option][0], config=ConfigDict(strict=True, allow_inf_nan=False))
         try:
             kind.validate_python(value)
         except ValidationError:

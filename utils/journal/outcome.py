@@ -18,8 +18,8 @@ WITHOUT_EFFECT = frozenset(
 )  # fmt: skip
 # Those, and what is the transfer itself or is compared in another form: as RecBole resolved it, in the protocol.
 _INERT = WITHOUT_EFFECT | {
-    "distil_loss_weight", "llm_config", "control", "encoding", "eval_args", "metrics", "topk", "valid_metric", "repeatable",
-    "filter_seen", "train_rows",
+    "distil_loss_weight", "llm_config", "control", "encoding", "eval_args", "metrics", "topk", "valid_metric",
+    "repeatable", "filter_seen", "train_rows",
 }  # fmt: skip
 
 # How the ranking treats what a user has seen, by `filter_seen`; numbers of one kind say nothing about the other.

@@ -93,6 +93,7 @@ def _comparison(comparison: Comparison, ids: Mapping[str, str]) -> Json:
         "unfair": comparison.unfair,
         "note": "; ".join(comparison.notes),
         "metrics": {metric: _gain(gain, comparison.verdict(metric)) for metric, gain in comparison.gains.items()},
+        "against_controls": [_comparison(each, ids) for each in comparison.against_controls],
     }
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from utils.console import table
 from utils.journal import slices
 from utils.report.baselines import compare_all
 from utils.report.comparison import ONE_SEED, Comparison
 from utils.report.slices import outcomes_alike, part
-from utils.report.variants import Run, Variant, variants_of
+from utils.report.variants import CONTROL_NAMES, Run, Variant, variants_of
 
 TESTED = (
     "p: the larger of two paired t-tests, over seeds and over users, corrected (Holm) for all comparisons of the "
@@ -35,7 +35,11 @@ def variants_table(runs: Sequence[Run], baseline: str | None = None) -> str:
         for variant in variants
     ]
     alike = ((variant.model, outcome) for variant in variants for outcome in outcomes_alike(variant))
-    notes = [*slices.meaning(cold, alike), *_notes(variants, comparisons, reasons)]
+    notes = [
+        *_against_controls(comparisons.values()),
+        *slices.meaning(cold, alike),
+        *_notes(variants, comparisons, reasons),
+    ]
     return "\n".join([*table([*header, *told], rows), *notes])
 
 
@@ -64,6 +68,16 @@ def _compared(variant: Variant, comparison: Comparison | None) -> list[str]:
     size = f"{gain.gain:+.4f} {metric}" + (f" ({gain.relative:+.1%})" if gain.relative is not None else "")
     interval = f"{gain.interval[0]:+.4f} to {gain.interval[1]:+.4f}" if gain.interval else ""
     return [size, interval, "" if gain.holm is None else f"{gain.holm:.3f}", comparison.verdict(metric)]
+
+
+def _against_controls(comparisons: Iterable[Comparison]) -> Iterator[str]:
+    """A line for each variant and control of it: what is left of the gain is what the vectors say."""
+    for each in (one for found in comparisons for one in found.against_controls):
+        size, interval, p, verdict = _compared(each.variant, each)
+        if size:
+            tested = f", p {p}" if p else ""
+            kind = CONTROL_NAMES[each.baseline.control]
+            yield f"{each.variant.scenario} against {kind}: {size}, {interval or 'no interval'}{tested}: {verdict}"
 
 
 def _notes(variants: Sequence[Variant], comparisons: Mapping[str, Comparison], reasons: Mapping[str, str]) -> list[str]:

@@ -27,6 +27,7 @@ def comparison(baseline: dict[str, Any], **metrics: dict[str, Any]) -> dict[str,
     named = {f"{name}@10": value for name, value in metrics.items()}
     return {
         "baseline": baseline["id"], "baseline_name": baseline["variant"], "unfair": [], "note": "", "metrics": named,
+        "against_controls": [],
     }  # fmt: skip
 
 
@@ -98,6 +99,7 @@ def example() -> dict[str, Any]:
         "g2", "NeuMF", "02_neumf_profiles (shuffled, rmse)", 0.0521, control=True,
         comparison=comparison(plain, ndcg=gain(0.0001, 0.003, "no difference shown", 0.2)),
     )  # fmt: skip
+    better["comparison"]["against_controls"] = [comparison(control, ndcg=gain(0.005, 0.002, "better", 0.002))]
     unfair = group(
         "g3", "NeuMF", "03_neumf_long (cosine)", 0.0601,
         comparison={

@@ -289,6 +289,8 @@ def test_details_open_and_close_by_the_keyboard(page: Page) -> None:
     assert "cold items: at most 10 interactions\t96\t0.0200\t0.0310\t+0.0110\t[+0.0010, +0.0210]" in text
     # A decile has no gain by user, so its metric is that of the record.
     assert "items, decile 1 of 10\t12\t–\t0.0123\t–\t–" in text
+    # Holm's p is 4 * 0.002 in this example.
+    assert "02_neumf_profiles (shuffled, rmse)\t+0.0050\t+10.0%\t[+0.0030, +0.0070]\t0.008\t▲better" in text
     # t, Wilcoxon and permutation are p, 2p and 3p with p = 0.001 over seeds and 0.01 / 2 over users; one-sided is 0.9.
     assert "ndcg@10\tseeds (3)\t+1.53\t0.001\t0.002\t0.003\t0.800" in text
     assert "recall@10\tusers (943)\t−0.25\t0.005\t0.010\t0.015\t0.900" in text

@@ -11,7 +11,7 @@ function testRows(name, of) {
   ].filter((_, at) => [of.n_users, of.n_seeds][at]);
 }
 
-function comparisonDetails({ baseline_name: name, unfair, note, metrics }) {
+function comparisonDetails({ baseline_name: name, unfair, note, metrics, against_controls: controls }) {
   const measured = data.metrics.filter((metric) => metrics[metric]);
   const gains = measured.map((metric) => {
     const of = metrics[metric];
@@ -27,7 +27,19 @@ function comparisonDetails({ baseline_name: name, unfair, note, metrics }) {
       h("h4", {}, "Tests"),
       plainTable("Tests", tests, measured.flatMap((metric) => testRows(metric, metrics[metric]))),
     ] : [],
+    controlDetails(controls),
   ].flat(2);
+}
+
+/** The variant against random vectors and wrong owners: what is left of its gain is what the vectors say. */
+function controlDetails(controls) {
+  const rows = controls.filter(({ metrics }) => metrics[data.primary]).map(({ baseline_name: name, metrics }) => {
+    const of = metrics[data.primary];
+    return [name, signed(of.gain, 4), percent(of.relative), interval(of) || "–", chance(of.holm), verdictMark(of.verdict)];
+  });
+  if (!rows.length) return [];
+  const columns = [["Control"], ["Gain over it", true], ["Relative", true], ["95% interval", true], ["Holm", true], ["Verdict"]];
+  return [h("h4", {}, `Against its controls, ${data.primary}`), plainTable("Against its controls", columns, rows)];
 }
 
 function slicesDetails(slices) {
