@@ -102,7 +102,7 @@ class Comparison:
         if len(ids) == 0:
             # A batch without any row that has a vector teaches nothing; the graph stays connected.
             return (0.0 * rows.vectors).sum()
-        vectors = teacher.vectors[ids]
+        vectors = teacher.vectors.index_select(0, ids)
         if self._spec is not None:
             student, vectors = self.adapters[number](student, vectors)
         elif self._particular:

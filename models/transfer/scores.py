@@ -83,4 +83,4 @@ class ScoreComparison:
         if torch.is_grad_enabled() and not rows.vectors.requires_grad:
             raise TapError(f"{fired[position].where} has no gradient: everything it depends on is frozen")
         student, ids = usable_rows(rows, self._teachers[side], once=True)
-        return student, self._teachers[side].vectors[ids]
+        return student, self._teachers[side].vectors.index_select(0, ids)
