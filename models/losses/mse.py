@@ -1,6 +1,7 @@
 """Mean squared error between hidden and knowledge vectors."""
 
 import torch
+from torch.nn import functional
 
 from models.losses.base import loss
 from models.losses.precision import full_precision
@@ -13,4 +14,4 @@ def mse(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
 
     The idea of drawing a layer towards such vectors is LLM-KT's (arXiv 2411.00556).
     """
-    return (student - teacher).square().mean()
+    return functional.mse_loss(student, teacher)
