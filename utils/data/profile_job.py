@@ -62,7 +62,11 @@ class Outcome:
 
 
 def prompt_sha(model: str, prompt: str, generation: Mapping[str, Any]) -> str:
-    """A short hash of everything that a description depends on: model, prompt, and how tokens are drawn."""
+    """A short hash of what a description is made from: model, prompt, and how tokens are drawn.
+
+    A model on this machine writes the same description again, rounding aside; one behind an endpoint draws as it
+    likes, so that its hash says what was asked and not what is answered.
+    """
     asked = json.dumps([model, prompt, dict(sorted(generation.items()))])
     return hashlib.sha256(asked.encode()).hexdigest()[:16]
 

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from models.llm.causal_lm import CausalLM, quiet_transformers
 from models.llm.writers.base import Answer, Answers, Failure
+from models.llm.writers.draws import GumbelNoise
+
+if TYPE_CHECKING:
+    from transformers import LogitsProcessorList
 
 
 class LocalWriter:
     """Asks in batches of prompts of similar length.
 
-    temperature: 0 takes the likeliest token each time; else tokens are drawn from what `seed` starts.
+    temperature: 0 takes the likeliest token each time; else tokens are drawn from what `seed` and the prompt start,
+    whatever else is asked.
     """
 
     def __init__(self, lm: CausalLM, max_tokens: int, temperature: float, batch_size: int, seed: int) -> None:
-        self._lm, self._max_tokens, self._batch_size, self._seed = lm, max_tokens, batch_size, seed
-        self._sampling: dict[str, Any] = {"do_sample": temperature > 0}
-        if temperature > 0:
-            self._sampling["temperature"] = temperature
+        self._lm, self._max_tokens, self._batch_size = lm, max_tokens, batch_size
+        self._seed, self._temperature = seed, temperature
 
     def write(self, prompts: Sequence[str]) -> Answers:
         if not prompts:
@@ -34,12 +37,9 @@ class LocalWriter:
                 yield number, Failure(f"the prompt does not fit: the model takes {room:,} tokens beside max_tokens")
         # The longest first: what does not fit into memory is known at once.
         fitting = sorted((number for number in range(len(texts)) if lengths[number] <= room), key=lambda n: -lengths[n])
-        device = self._lm.model.device
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.manual_seed(self._seed)
-            for start in range(0, len(fitting), self._batch_size):
-                batch = fitting[start : start + self._batch_size]
-                yield from zip(batch, self._generate([texts[number] for number in batch]), strict=True)
+        for start in range(0, len(fitting), self._batch_size):
+            batch = fitting[start : start + self._batch_size]
+            yield from zip(batch, self._generate([texts[number] for number in batch]), strict=True)
 
     def _generate(self, texts: list[str]) -> list[Answer | Failure]:
         tokenizer, model = self._lm.tokenizer, self._lm.model
@@ -51,10 +51,19 @@ class LocalWriter:
                 attention_mask=encoded.attention_mask.to(model.device),
                 max_new_tokens=self._max_tokens,
                 pad_token_id=tokenizer.pad_token_id,
-                **self._sampling,
+                do_sample=False,
+                num_beams=1,
+                logits_processor=self._draws(texts),
             )
         prompt_tokens = encoded.attention_mask.sum(1).tolist()
         return [self._answer(row, count) for row, count in zip(ids[:, asked:].tolist(), prompt_tokens, strict=True)]
+
+    def _draws(self, texts: Sequence[str]) -> LogitsProcessorList:
+        from transformers import LogitsProcessorList
+
+        if not self._temperature:
+            return LogitsProcessorList()
+        return LogitsProcessorList([GumbelNoise(self._seed, texts, self._temperature, self._lm.model.device)])
 
     def _answer(self, ids: list[int], prompt_tokens: int) -> Answer | Failure:
         ends = [position for position, token in enumerate(ids) if token in self._end_ids]

@@ -87,6 +87,13 @@ def test_what_is_drawn_depends_on_the_seed(lm: CausalLM) -> None:
     assert draws[0] == draws[1] != draws[2]
 
 
+def test_what_is_drawn_for_a_prompt_does_not_depend_on_the_others(lm: CausalLM) -> None:
+    together = _write(lm, batch_size=5, temperature=1.5)
+    alone = {number: _write(lm, [prompt], temperature=1.5)[0] for number, prompt in enumerate(PROMPTS)}
+    assert together == alone
+    assert together != _write(lm, batch_size=5)
+
+
 def test_drawing_leaves_the_global_generator_as_it_was(lm: CausalLM) -> None:
     before = torch.get_rng_state()
     _write(lm, temperature=1.5)
