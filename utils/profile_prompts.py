@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
@@ -23,9 +23,8 @@ from utils.data.facts import (
     with_graph,
 )
 from utils.data.prompts import PromptError, PromptTemplate
+from utils.data.sides import Side
 from utils.scenario.errors import StepError
-
-Side = Literal["users", "items"]
 
 
 @dataclass(frozen=True)

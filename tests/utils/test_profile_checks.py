@@ -90,11 +90,21 @@ def test_a_step_that_can_run_has_no_problem(tiny: Workspace, params: dict[str, A
         ),
         (
             {**ITEMS, **ENDPOINT, "base_url": "https://me:word@host/v1"},
-            "write_profiles.base_url: holds a name or a password; the key belongs in an environment variable",
+            "write_profiles.base_url: holds a name, a password or a query (@, ? or #); accepted: an address as "
+            "http://localhost:8000/v1; a key belongs in the environment variable that api_key_env names",
+        ),
+        (
+            {**ITEMS, **ENDPOINT, "base_url": "http://host:port/v1"},
+            "write_profiles.base_url: got 'http://host:port/v1'; accepted: an address as http://localhost:8000/v1",
+        ),
+        (
+            {**ITEMS, **ENDPOINT, "base_url": "http://[::1/v1"},
+            "write_profiles.base_url: got 'http://[::1/v1'; accepted: an address as http://localhost:8000/v1",
         ),
         (
             {**ITEMS, **ENDPOINT, "api_key_env": "sk-abc-def"},
-            "write_profiles.api_key_env: is the name of an environment variable that holds the key, not the key",
+            "write_profiles.api_key_env: is no name of an environment variable (accepted: capital letters, digits and "
+            "_, as in OPENAI_API_KEY); a key itself belongs in the variable, not here",
         ),
         (
             {**ITEMS, **ENDPOINT, "api_key_env": "NO_SUCH_KEY"},
@@ -104,6 +114,28 @@ def test_a_step_that_can_run_has_no_problem(tiny: Workspace, params: dict[str, A
 )
 def test_what_is_wrong_is_said(tiny: Workspace, params: dict[str, Any], said: str) -> None:
     assert _problems(tiny, params) == [said]
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("api_key_env", "gsk_SECRET"),
+        ("api_key_env", "sk-SECRET"),
+        ("api_key_env", "SECRET+="),
+        ("base_url", "https://SECRET@host/v1"),
+        ("base_url", "https://host/v1?api-key=SECRET"),
+        ("base_url", "https://host/v1#SECRET"),
+        ("base_url", "me:SECRET@host/v1"),
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_refused_and_not_repeated(
+    tiny: Workspace, parameter: str, value: str, dry_run: bool
+) -> None:
+    path = tiny.write([{"write_profiles": {**ITEMS, **ENDPOINT, parameter: value, "dry_run": dry_run}}])
+    with pytest.raises(ScenarioError, match=f": write_profiles.{parameter}: .*\n1 problem; ") as caught:
+        plan.build(source.read(path.relative_to(tiny.folder)))
+    assert "SECRET" not in str(caught.value)
 
 
 def test_all_that_is_wrong_is_said_at_once(tiny: Workspace) -> None:

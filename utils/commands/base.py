@@ -48,10 +48,14 @@ class StepResult:
 
 @dataclass(frozen=True)
 class Complaint:
-    """Something a command finds wrong before anything runs; `path` leads into its own parameters."""
+    """Something a command finds wrong before anything runs; `path` leads into its own parameters.
+
+    secret: what stands there may be a key, so that its line is not shown.
+    """
 
     path: ParamPath
     message: str
+    secret: bool = False
 
 
 @dataclass(frozen=True)

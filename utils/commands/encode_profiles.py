@@ -10,15 +10,15 @@ from pydantic import Field, PositiveInt
 
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
 from utils.context import RunContext
-from utils.data.facts import CLASS_COLUMNS, TITLE_COLUMNS, YEAR_COLUMNS
-from utils.data.profile_texts import ItemFacts, item_texts, latest_first, user_texts
+from utils.data.facts import CLASS_COLUMNS, TITLE_COLUMNS, YEAR_COLUMNS, Fields, latest_first
+from utils.data.profile_texts import ItemFacts, item_texts, user_texts
 from utils.registry import did_you_mean
 from utils.scenario.errors import StepError
 from utils.scenario.vector_names import ProfileFileName, VectorFileName
 
 if TYPE_CHECKING:
     from models.llm.encoder_spec import EncoderSpec
-    from models.transfer.teachers import Side
+    from utils.data.sides import Side
     from utils.described import Described
 
 
@@ -158,10 +158,12 @@ class EncodeProfiles(Command):
         from utils.recbole_port.train_part import train_interactions
 
         config = ctx.recbole_config()
+        fields = Fields(config["USER_ID_FIELD"], config["ITEM_ID_FIELD"], config["RATING_FIELD"], config["TIME_FIELD"])
         rows = train_interactions(config, ctx.data)
-        if config["RATING_FIELD"] in rows:
-            rows = rows[pd.to_numeric(rows[config["RATING_FIELD"]], errors="coerce") >= self.liked_rating]
-        return latest_first(rows, config["USER_ID_FIELD"], config["ITEM_ID_FIELD"], config["TIME_FIELD"])
+        if fields.rating in rows:
+            rows = rows[pd.to_numeric(rows[fields.rating], errors="coerce") >= self.liked_rating]
+        ordered = latest_first(rows, fields)
+        return {str(user): items.tolist() for user, items in ordered.groupby(fields.user, sort=False)[fields.item]}
 
 
 def _bad_profiles(view: PlanView, parameter: str, name: str) -> Iterable[Complaint]:

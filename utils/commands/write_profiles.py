@@ -13,7 +13,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
 from utils.context import RunContext
 from utils.paths import LLM_MODELS_DIR
-from utils.profile_checks import find_wrong
+from utils.profile_checks import bad_endpoint, bad_templates, missing_files, missing_model, unread
 from utils.scenario.errors import StepError
 from utils.scenario.vector_names import ProfileLinesName
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from models.llm.writers.base import Writer
     from utils.data.profile_job import Ask, Outcome
     from utils.data.prompts import PromptTemplate
-    from utils.profile_prompts import Prompts, Side
+    from utils.data.sides import Side
+    from utils.profile_prompts import Prompts
 
 _SHOWN = 2
 # English has about four characters to a token.
@@ -68,7 +69,14 @@ class WriteProfiles(Command):
             yield Complaint((), "there is nothing to write; give users_file or items_file")
         if self.users_file is not None and self.users_file == self.items_file:
             yield Complaint(("items_file",), "is the users' file as well; name another one")
-        yield from find_wrong(self, view)
+        yield from unread(self.model_fields_set, self.writer, self.files)
+        given: dict[Side, str | None] = {side: getattr(self, f"{side}_prompt") for side in self.files}
+        yield from bad_templates(self.template, given, self.knowledge_graph)
+        yield from missing_files(view.settings, "items" in self.files, self.knowledge_graph)
+        if self.writer == "local":
+            yield from missing_model(self.model_name)
+        if self.writer == "openai":
+            yield from bad_endpoint(self.model, self.base_url, self.api_key_env, needs_key=not self.dry_run)
 
     def vector_files_written(self) -> Iterable[str]:
         return [] if self.dry_run else self.files.values()

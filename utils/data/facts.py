@@ -112,7 +112,7 @@ def user_facts(
     """
     rated = fields.rating in train
     told: dict[str, dict[str, Any]] = {}
-    grouped = dict(iter(_latest_first(train, fields).groupby(fields.user, sort=False)))
+    grouped = dict(iter(latest_first(train, fields).groupby(fields.user, sort=False)))
     for user in {**users, **grouped}:
         own = grouped.get(user, train.iloc[:0])
         pairs = [(item, rating) for item, rating in _rated(own, fields) if item in items or not items]
@@ -139,7 +139,12 @@ def item_facts(train: pd.DataFrame, items: Mapping[str, Row], fields: Fields) ->
     return told
 
 
-def _latest_first(train: pd.DataFrame, fields: Fields) -> pd.DataFrame:
+def latest_first(train: pd.DataFrame, fields: Fields) -> pd.DataFrame:
+    """Interactions from the latest to the first.
+
+    Ties in time, or all where there is no such column, are ordered by item token, so that the order does not depend
+    on that of the file.
+    """
     when = pd.to_numeric(train[fields.time]) if fields.time in train else 0.0
     return train.assign(_when=when).sort_values(["_when", fields.item], ascending=[False, True], kind="stable")
 

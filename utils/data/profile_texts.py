@@ -35,17 +35,6 @@ def item_texts(facts: Mapping[str, ItemFacts]) -> dict[str, str]:
     return {token: text for token, text in texts.items() if text}
 
 
-def latest_first(rows: pd.DataFrame, user: str, item: str, time: str) -> dict[str, list[str]]:
-    """User token -> the tokens of the items in `rows`, the latest first; `user`, `item` and `time` name the columns.
-
-    Ties in time, or all where there is no such column, are ordered by item token, so that the order does not depend
-    on that of the file.
-    """
-    when = pd.to_numeric(rows[time]) if time in rows else 0.0
-    ordered = rows.assign(_when=when).sort_values(["_when", item], ascending=[False, True], kind="stable")
-    return {str(name): items.tolist() for name, items in ordered.groupby(user, sort=False)[item]}
-
-
 def user_texts(liked: Mapping[str, Sequence[str]], facts: Mapping[str, ItemFacts], most: int) -> dict[str, str]:
     """Token -> `This user liked A (1990), B (1991).`: the first `most` of the liked items that have a title."""
     texts = {}

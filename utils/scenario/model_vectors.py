@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
+from utils.data.sides import Side
 from utils.recbole_port import known_models
 from utils.scenario.findings import Finding
 from utils.scenario.mismatch import refusal
 from utils.scenario.vector_names import ProfileFileName, VectorFileName
-
-Side = Literal["users", "items"]
 
 
 class Named(NamedTuple):

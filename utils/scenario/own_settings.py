@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from utils.data.sides import Side
 from utils.recbole_port import known_defaults, train_rows
 from utils.registry import did_you_mean
 from utils.scenario.findings import Finding
-from utils.scenario.model_vectors import Side, find_vector_misfits, sides_with_vectors
+from utils.scenario.model_vectors import find_vector_misfits, sides_with_vectors
 
 Values = Mapping[str, Any]
 _MODES = ("mean", "learned")

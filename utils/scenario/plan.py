@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +157,8 @@ def _check_step(source: ScenarioFile, step: Step, view: PlanView, draft: Draft) 
         if complaint.path not in said:
             said.add(complaint.path)
             message = f"{step.named(complaint.path)}: {complaint.message}"
-            draft.problems.append(source.problem(step.locate(complaint.path), message))
+            problem = source.problem(step.locate(complaint.path), message)
+            draft.problems.append(replace(problem, source_line="") if complaint.secret else problem)
 
 
 def _commands(written: Sequence[Written]) -> list[Command]:

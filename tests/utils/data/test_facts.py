@@ -16,6 +16,7 @@ from utils.data.facts import (
     Row,
     item_facts,
     item_rows,
+    latest_first,
     refuse_shipped_link,
     user_facts,
     user_rows,
@@ -137,3 +138,19 @@ def test_the_link_file_that_recbole_ships_is_refused(tmp_path: Path) -> None:
     own = tmp_path / "ml-100k.link"
     own.write_bytes(shipped.read_bytes() + b"1\tm.0dyb1\n")
     refuse_shipped_link(own)
+
+
+def _order(rows: list[tuple[str, str]], fields: Fields = FIELDS) -> list[str]:
+    return latest_first(pd.DataFrame(rows, columns=["item_id", "timestamp"]), fields)["item_id"].tolist()
+
+
+def test_the_latest_item_comes_first() -> None:
+    # As numbers: 9 is before 10.
+    assert _order([("a", "9"), ("b", "10"), ("c", "1")]) == ["b", "a", "c"]
+
+
+def test_ties_in_time_do_not_depend_on_the_order_of_the_file() -> None:
+    rows = [("b", "1"), ("a", "1"), ("c", "2")]
+    assert _order(rows) == _order(rows[::-1]) == ["c", "a", "b"]
+    untimed = Fields("user_id", "item_id", "rating", "no_such_column")
+    assert _order(rows, untimed) == _order(rows[::-1], untimed) == ["a", "b", "c"]

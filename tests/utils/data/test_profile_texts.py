@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import pytest
 
 from utils.data.profile_texts import (
@@ -10,7 +9,6 @@ from utils.data.profile_texts import (
     content_hash,
     fingerprint,
     item_texts,
-    latest_first,
     text_hashes,
     user_texts,
 )
@@ -47,23 +45,6 @@ def test_a_user_is_described_by_the_first_titles() -> None:
 
 def test_items_without_a_title_take_no_place_and_a_user_without_titles_has_no_text() -> None:
     assert user_texts({"u": ["c", "unknown", "b"], "v": ["c"]}, FACTS, most=1) == {"u": "This user liked Heat."}
-
-
-def _rows(*rows: tuple[str, str, str]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["user", "item", "time"])
-
-
-def test_the_latest_item_comes_first() -> None:
-    # As numbers: 9 is before 10.
-    rows = _rows(("u", "a", "9"), ("v", "b", "1"), ("u", "b", "10"))
-    assert latest_first(rows, "user", "item", "time") == {"u": ["b", "a"], "v": ["b"]}
-
-
-def test_ties_in_time_do_not_depend_on_the_order_of_the_file() -> None:
-    rows = _rows(("u", "b", "1"), ("u", "a", "1"), ("u", "c", "2"))
-    assert latest_first(rows, "user", "item", "time") == {"u": ["c", "a", "b"]}
-    assert latest_first(rows[::-1], "user", "item", "time") == {"u": ["c", "a", "b"]}
-    assert latest_first(rows, "user", "item", "no_such_column") == {"u": ["a", "b", "c"]}
 
 
 def test_the_fingerprint_is_of_the_set_of_pairs() -> None:
