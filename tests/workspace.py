@@ -116,10 +116,10 @@ class Workspace:
             record = run_plan(plan.build(source.read(path.relative_to(self.folder))), console)
         return Run(record, console, self.folder)
 
-    def save_vectors(self, name: str, tokens: Iterable[str], width: int = 8, **meta: Any) -> None:
+    def save_vectors(self, name: str, tokens: Iterable[str], width: int = 8, seed: int = 0, **meta: Any) -> None:
         """A vector file with tokens, the same numbers every time."""
         kept = tuple(tokens)
-        vectors = torch.randn(len(kept), width, generator=torch.Generator().manual_seed(0))
+        vectors = torch.randn(len(kept), width, generator=torch.Generator().manual_seed(seed))
         write_vectors(self.vectors / name, VectorFile(vectors, kept, meta))
 
     def context(self, **settings: Any) -> Any:

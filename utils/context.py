@@ -16,6 +16,7 @@ from utils.scenario.errors import StepError
 from utils.scenario.settings_schema import BridgeSettings
 
 if TYPE_CHECKING:
+    from models.transfer.teachers import Teacher
     from models.transfer.wrapper import TransferWrapper
     from utils.recbole_port.session import Data
 
@@ -29,6 +30,7 @@ class RunContext:
     train_index: which train dataset `train` uses; None is the full one.
     transfer, outputs, trainable: what is wrapped, tapped and frozen now, as the record wants it.
     carried: how vectors came into the model besides a loss (init_embeddings ...), and with which parameters.
+    vectors: which vectors are in the model: how they came in and where to -> their file, and what they are.
     frozen_vectors: parameters that hold vectors and are not trained for that reason.
     changed: what `set_config` has changed so far; in_force: all settings as the trainer was made with.
     lineage: the stages that have trained the present model.
@@ -56,6 +58,7 @@ class RunContext:
     outputs: dict[str, Any] = field(default_factory=dict)
     trainable: list[Any] = field(default_factory=list)
     carried: dict[str, dict[str, Any]] = field(default_factory=dict)
+    vectors: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     frozen_vectors: list[str] = field(default_factory=list)
     changed: dict[str, Any] = field(default_factory=dict)
     in_force: dict[str, Any] = field(default_factory=dict)
@@ -184,10 +187,10 @@ class RunContext:
         """Whether this run is the plain twin of its scenario: the same steps, and nothing is transferred."""
         return self.settings.get("control") == "plain"
 
-    def carry(self, how: str, parameters: Mapping[str, Any], control: str = "none") -> None:
-        """Note that vectors have come into the model, and whether they are knowledge or a control of it."""
-        chosen = self.settings.get("control") or control
-        self.carried[how] = {**parameters, **({} if chosen == "none" else {"control": chosen})}
+    def carry(self, how: str, parameters: Mapping[str, Any], teachers: Mapping[str, Teacher]) -> None:
+        """Note that vectors have come into the model. teachers: by the place that they have come to."""
+        self.carried[how] = {**self.carried.get(how, {}), **parameters}
+        self.vectors |= {(how, place): told_of(teacher) for place, teacher in teachers.items()}
 
     def drop_trainer(self) -> None:
         """Let go of the trainer and of the files that it holds open."""
@@ -234,6 +237,11 @@ class RunContext:
         }
         self.record.protocol = protocol(config)
         return data
+
+
+def told_of(teacher: Teacher) -> dict[str, Any]:
+    """What the record says of vectors: whose, of which file, and whether they are knowledge or stand in its place."""
+    return {"side": teacher.side, "file": teacher.source, "control": teacher.control}
 
 
 def protocol(config: Any) -> dict[str, Any]:

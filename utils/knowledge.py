@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,8 +11,7 @@ from utils.context import RunContext
 from utils.scenario.errors import StepError
 
 if TYPE_CHECKING:
-    from models.transfer.controls import Control
-    from models.transfer.teachers import Side, Teacher
+    from models.transfer.teachers import Control, Side, Teacher
     from utils.data.embeddings import VectorFile
 
 # What stands in for the vector of a row that has none: nothing, zeros, the mean of all others; or none may be missing.
@@ -33,14 +33,17 @@ def load_vectors(
     parameter: str,
     missing: Missing = "skip",
     control: Control = "none",
+    shape: Callable[[Teacher], Teacher] = lambda teacher: teacher,
 ) -> tuple[Teacher, str]:
     """(vectors [n_rows, dim] in RecBole's row order, what to say of their coverage).
 
     parameter: of the command, for errors. control: the command's own; a scenario that runs as a control is stronger.
+    shape: makes the vectors as wide as they are wanted, before anything is put in their place: random ones shall be
+        as long as these, and a reduction would shorten them.
     StepError for a file that cannot be used: unreadable, of another dataset or side, or from another train part.
     """
     from models.transfer.teachers import Teacher
-    from utils.data.embeddings import VectorFileError, align
+    from utils.data.embeddings import RANDOM, VectorFileError, align
     from utils.recbole_port import session
     from utils.recbole_port.train_part import file_tokens
 
@@ -66,15 +69,21 @@ def load_vectors(
         )
     if side == "users" and not file.origin_known:
         ctx.console.line(f"        note: {name} does not say what it was written from; test items may be in it")
-    teacher = Teacher(side, aligned.vectors, aligned.present, name)
-    return _filled(_controlled(ctx, teacher, control), parameter, missing), aligned.coverage(side)
-
-
-def _controlled(ctx: RunContext, teacher: Teacher, control: Control) -> Teacher:
-    from models.transfer.controls import CONTROLS
-
+    kind: Control = "random" if file.meta.get("source") == RANDOM else "none"
+    teacher = shape(Teacher(side, aligned.vectors, aligned.present, name, kind))
     chosen = ctx.settings.get("control") or control
-    return CONTROLS[chosen](teacher, ctx.recbole_config()["seed"]) if chosen in CONTROLS else teacher
+    return _controlled(teacher, chosen, config["seed"], parameter, missing), aligned.coverage(side)
+
+
+def _controlled(teacher: Teacher, control: str, seed: int, parameter: str, missing: Missing) -> Teacher:
+    """The control of these vectors, or they themselves, with their gaps filled."""
+    from models.transfer.controls import random_directions, shuffled
+
+    if control == "shuffled":
+        # Before the gaps are filled: what stands in for a missing vector has no owner.
+        return _filled(shuffled(teacher, seed), parameter, missing)
+    filled = _filled(teacher, parameter, missing)
+    return random_directions(filled, seed) if control == "random" else filled
 
 
 def _filled(teacher: Teacher, parameter: str, missing: Missing) -> Teacher:

@@ -38,7 +38,7 @@ def repeat(name: str, console: Console) -> bool:
         raise CannotRepeat(f"{error}\n{folder / RESOLVED} is no scenario that can run") from error
     plan = dataclasses.replace(plan, origin=Path(before.scenario) if Path(before.scenario).parent.is_dir() else None)
     console.line(f"repeating {before.run_id} ({before.scenario}, {before.status})")
-    after = run_plan(plan, console, extras=Extras(rerun_of=before.run_id, variant=before.variant))
+    after = run_plan(plan, console, extras=_as_before(before))
     console.line(f"    {after.status}; record and model in {saved_dir(plan.settings) / after.run_id}")
     differing = list(_differing(_numbers(before), _numbers(after)))
     total = len(_numbers(before).keys() | _numbers(after).keys())
@@ -57,6 +57,10 @@ def repeat(name: str, console: Console) -> bool:
         return False
     console.line(f"all {total} numbers agree" if total else "neither run has numbers to compare")
     return True
+
+
+def _as_before(before: RunRecord) -> Extras:
+    return Extras(rerun_of=before.run_id, variant=before.variant, experiment=before.experiment)
 
 
 def _folder(name: str) -> Path:

@@ -28,7 +28,7 @@ from utils.paths import saved_dir
 from utils.recbole_port.logs import QUIET
 from utils.scenario.errors import Problem, Pruned, StepError
 from utils.scenario.plan import Plan, Step
-from utils.scenario.resolved import resolved_text, variant_of
+from utils.scenario.resolved import experiment_of, resolved_text, variant_of
 from utils.scenario.settings import effective
 from utils.scenario.settings_schema import BridgeSettings
 from utils.scenario.source import NodePath
@@ -64,7 +64,7 @@ class Extras:
     on_epoch: is told stage and facts of each epoch; it may raise Pruned.
     journal: whether this process keeps the journal; a worker without a shared disk does not.
     job: by which a second attempt knows the run of the first.
-    variant: of the run that is repeated.
+    variant, experiment: of the run that is repeated.
     """
 
     search: dict[str, Any] | None = None
@@ -73,6 +73,7 @@ class Extras:
     journal: bool = True
     job: str | None = None
     variant: str | None = None
+    experiment: str | None = None
 
 
 ALONE = Extras()
@@ -140,6 +141,7 @@ def _new_record(plan: Plan, extras: Extras, now: datetime.datetime) -> RunRecord
         {**copy.deepcopy(plan.settings), "seed": effective(plan.settings)["seed"]},
         started=now.isoformat(timespec="seconds"),
         variant=extras.variant or variant_of(plan),
+        experiment=extras.experiment or experiment_of(plan),
         search=extras.search,
         rerun_of=extras.rerun_of,
         job=extras.job,

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
 
 import torch
 from torch.nn import functional
 
 from models.transfer.teachers import Teacher
-
-Control = Literal["none", "random", "shuffled"]
 
 
 def random_directions(teacher: Teacher, seed: int) -> Teacher:
@@ -19,7 +15,8 @@ def random_directions(teacher: Teacher, seed: int) -> Teacher:
     drawn = torch.randn(teacher.vectors.shape, generator=_generator(teacher, seed))
     lengths = teacher.vectors.norm(dim=1, keepdim=True)
     # A row of zeros, padding among them, stays one.
-    return replace(teacher, vectors=lengths * functional.normalize(drawn, dim=1).to(teacher.vectors))
+    vectors = lengths * functional.normalize(drawn, dim=1).to(teacher.vectors)
+    return replace(teacher, vectors=vectors, control="random")
 
 
 def shuffled(teacher: Teacher, seed: int) -> Teacher:
@@ -31,12 +28,9 @@ def shuffled(teacher: Teacher, seed: int) -> Teacher:
     order = rows[torch.randperm(len(rows), generator=_generator(teacher, seed)).to(rows.device)]
     vectors = teacher.vectors.clone()
     vectors[order] = teacher.vectors[order.roll(1)]
-    return replace(teacher, vectors=vectors)
+    return replace(teacher, vectors=vectors, control="shuffled")
 
 
 def _generator(teacher: Teacher, seed: int) -> torch.Generator:
     """Users and items are drawn apart: with one seed for both, user 5 and item 5 would get the same direction."""
     return torch.Generator().manual_seed(2 * seed + (teacher.side == "items"))
-
-
-CONTROLS: dict[str, Callable[[Teacher, int], Teacher]] = {"random": random_directions, "shuffled": shuffled}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
+from models.transfer.layers import LayerError, select
 from models.transfer.rows import IdFields
 from models.transfer.tables import named_table
 from models.transfer.teachers import Side
@@ -36,6 +37,17 @@ class Masking(nn.Module):
         self.tokens = nn.ParameterList(
             nn.Parameter(torch.zeros_like(table.weight[0])) for tables in self._tables.values() for table in tables
         )
+
+    def masked(self, model: nn.Module, selectors: Sequence[int | str]) -> int | str | None:
+        """The first of these selectors that selects a table which hides rows; None where none does."""
+        tables = {id(table) for tables in self._tables.values() for table in tables}
+        for selector in selectors:
+            name = str(selector).partition("#")[0].partition(":")[0]
+            with suppress(LayerError):
+                found = select(model, [int(name) if name.isdigit() else name])
+                if any(id(layer.module) in tables for layer in found):
+                    return selector
+        return None
 
     @contextmanager
     def hiding(self) -> Iterator[dict[Side, torch.Tensor]]:

@@ -27,15 +27,17 @@ def named_table(model: nn.Module, name: int | str, side: Side, fields: IdFields)
         raise LayerError(f"'{name}' selects {len(found)} layers; name one table")
     (layer,) = found
     mine, others = fields.count(side), fields.n_users + fields.n_items - fields.count(side)
-    # One with more rows may be meant: BERT4Rec's has one for its mask, and entities begin with the items.
-    if not isinstance(layer.module, nn.Embedding) or layer.module.num_embeddings < mine:
+    if hasattr(model.get_submodule(layer.path.rpartition(".")[0]), "offsets"):
+        raise LayerError(f"'{name}' holds all fields of the data one after another, not {side} alone")
+    # BERT4Rec's has a row more, for its mask; the entities of a knowledge graph begin with the items.
+    known = {mine, mine + 1} | ({getattr(model, "n_entities", mine)} if side == "items" else set())
+    rows = layer.module.num_embeddings if isinstance(layer.module, nn.Embedding) else None
+    if not isinstance(layer.module, nn.Embedding) or (rows not in known and rows != others):
         raise LayerError(f"'{name}' is no table of the {mine} {side}: {layer.line().strip()}")
     if layer.module.num_embeddings == others != mine:
         raise LayerError(
             f"'{name}' has {others} rows, a table of the other side, it seems, and not of the {mine} {side}"
         )
-    if hasattr(model.get_submodule(layer.path.rpartition(".")[0]), "offsets"):
-        raise LayerError(f"'{name}' holds all fields of the data one after another, not {side} alone")
     return Table(layer.path, layer.module)
 
 
@@ -71,5 +73,6 @@ def start_from(table: nn.Embedding, teacher: Teacher, scaled: bool, frozen: bool
         factor = float(table.weight.detach()[rows].norm(dim=1).mean()) / length
     with torch.no_grad():
         table.weight[rows] = factor * vectors
-    table.weight.requires_grad_(not frozen)
+    if frozen:
+        table.weight.requires_grad_(False)
     return factor

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 import torch
 
 Side = Literal["users", "items"]
+Control = Literal["none", "random", "shuffled"]
 
 
 @dataclass(frozen=True)
@@ -18,12 +19,14 @@ class Teacher:
     vectors: [n_rows, dim], float32, zero where there is none; row 0 is RecBole's padding.
     present: [n_rows], whether a row has a vector; the loss skips the others.
     source: where the vectors came from, for messages.
+    control: what they are in place of knowledge: random, or shuffled; none for knowledge itself.
     """
 
     side: Side
     vectors: torch.Tensor
     present: torch.Tensor
     source: str
+    control: Control = "none"
 
     @property
     def width(self) -> int:
@@ -36,4 +39,4 @@ class Teacher:
 
     def to(self, device: torch.device) -> Teacher:
         """The same teacher on another device; no gradient reaches its vectors."""
-        return Teacher(self.side, self.vectors.detach().to(device), self.present.to(device), self.source)
+        return replace(self, vectors=self.vectors.detach().to(device), present=self.present.to(device))

@@ -51,12 +51,14 @@ class Term:
 
 @dataclass
 class _Attached:
-    """A term at work: what computes it, and the positions of its taps among all."""
+    """A term at work: what computes it, the positions of its taps among all, and whether it was ever computed."""
 
     term: Term
     transfer: Comparison | ScoreComparison | OwnLoss
+    teachers: Mapping[Side, Teacher]
     masking: Masking | None
     taps: list[int] = field(default_factory=list)
+    seen: bool = False
 
     def weight(self, epoch: int) -> float:
         given = self.term.weight
@@ -106,7 +108,7 @@ class TransferWrapper:
                 hidden = " and ".join(term.mask.tables) or "nobody"
                 raise TransferError(f"{hidden} would be hidden, and vectors of {' and '.join(here)} were to be told")
             masking = Masking(term.mask, self.model, fields)
-        return _Attached(term, transfer, masking)
+        return _Attached(term, transfer, here, masking)
 
     def set_outputs(
         self, selectors: Sequence[int | str], side: Side | None = None, term: str | None = None
@@ -124,6 +126,11 @@ class TransferWrapper:
             raise TransferError(f"{self.loss_method} is the loss itself and cannot be tapped")
         if self._restore is None and isinstance(getattr(current, "__self__", None), TransferWrapper):
             raise TransferError("the model still has outputs of an earlier wrap_model; put remove_outputs before it")
+        if attached.masking is not None and (itself := attached.masking.masked(self.model, selectors)):
+            raise TransferError(
+                f"the tap '{itself}' is a table whose rows are hidden, so it holds nothing but what stands for them; "
+                "tap what the model makes of it"
+            )
         before = len(self.taps)
         places = self.taps.add(selectors)
         attached.transfer.add(len(places), side)
@@ -159,6 +166,10 @@ class TransferWrapper:
         """Whether a declared adapter waits to be made as wide as its tap; see `add_adapters`."""
         return any(attached.taps and attached.transfer.lacks_adapters for attached in self._terms.values())
 
+    def ever_counts(self, n_epochs: int) -> bool:
+        """Whether any loss that has taps has weight in one of the first `n_epochs` epochs."""
+        return self.weight > 0 and any(one.weight(epoch) > 0 for _, one in self._tapped() for epoch in range(n_epochs))
+
     def add_adapters(self, interaction: Any, *args: Any, **kwargs: Any) -> None:
         """Make what adapters are lacking, as wide as what the taps see while the model's loss of one batch is computed.
 
@@ -187,11 +198,20 @@ class TransferWrapper:
             transfers = [
                 self.weight * weights[name] * self._value(name, one, interaction, hidden)
                 if weights[name]
-                else first.new_zeros(())
+                else self._weightless(name, one, interaction, first)
                 for name, one in self._tapped()
             ]
         kept = 1 - self.weight
         return (kept * first, *transfers, *(kept * part for part in rest))
+
+    def _weightless(self, name: str, attached: _Attached, interaction: Any, like: torch.Tensor) -> torch.Tensor:
+        """Nothing; but a tap that cannot be compared is told of at once, not when the weight rises epochs later."""
+        if not attached.seen:
+            attached.seen = True
+            with torch.no_grad():
+                everyone = {side: torch.ones_like(teacher.present) for side, teacher in attached.teachers.items()}
+                self._value(name, attached, interaction, everyone)
+        return like.new_zeros(())
 
     def _tapped(self) -> Iterator[tuple[str, _Attached]]:
         return ((name, attached) for name, attached in self._terms.items() if attached.taps)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.paths import vectors_dir
+from utils.scenario.model_vectors import model_vectors
 from utils.scenario.plan import Plan
 
 
@@ -57,6 +58,7 @@ def files_of(plan: Plan) -> set[Path]:
     folder = vectors_dir(plan.settings)
     names = [text for step in plan.steps for text in _texts(step.command.model_dump())]
     names += list(_texts(plan.settings.get("llm_config")))
+    names += [named.file for named in model_vectors(plan.settings).values()]
     return {folder / name for name in names if name.endswith((".pt", ".json", ".jsonl", ".npy"))} | written_by(plan)
 
 

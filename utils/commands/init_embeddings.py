@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -65,26 +66,27 @@ class InitEmbeddings(Command):
         from models.transfer.tables import start_from
 
         facts: dict[str, Any] = {}
+        teachers: dict[str, Teacher] = {}
         told = []
         for side in SIDES:
             name = getattr(self, f"{side}_emb_file")
             if name is None:
                 continue
-            teacher, coverage = load_vectors(ctx, side, name, f"{side}_emb_file", self.missing, self.control)
-            table = self._table(ctx, side)
-            teacher, how = _as_wide_as(table, teacher, f"{side}_emb_file")
+            table, parameter = self._table(ctx, side), f"{side}_emb_file"
+            teacher, coverage = load_vectors(
+                ctx, side, name, parameter, self.missing, self.control, partial(_as_wide_as, table, parameter)
+            )
             if ctx.is_plain:
                 continue
+            teachers[table.path] = teacher
             factor = start_from(table.module, teacher, self.scale == "table", not self.trainable)
             facts[side] = {"table": table.path, "factor": factor, "coverage": coverage}
             if not self.trainable:
                 ctx.frozen_vectors = [*ctx.frozen_vectors, f"{table.path}.weight"]
-            told.append(f"{table.path} from {name}{how}, {coverage}, times {factor:.3g}")
+            told.append(f"{table.path} from {teacher.source}, {coverage}, times {factor:.3g}")
         if ctx.is_plain:
             return StepResult(facts={"plain": True}, summary="the plain twin: the tables keep their own start")
-        # Users may come in one step and items in another.
-        earlier = ctx.carried.get(self.name, {})
-        ctx.carry(self.name, earlier | self.model_dump(exclude_unset=True, exclude={"control"}), self.control)
+        ctx.carry(self.name, self.model_dump(exclude_unset=True), teachers)
         return StepResult(facts=facts, summary="; ".join(told) + ("" if self.trainable else ", frozen"))
 
     def _table(self, ctx: RunContext, side: Side) -> Table:
@@ -101,14 +103,14 @@ class InitEmbeddings(Command):
             raise StepError(None if name is None else f"{side}_table", str(error)) from error
 
 
-def _as_wide_as(table: Table, teacher: Teacher, parameter: str) -> tuple[Teacher, str]:
-    """(the vectors as wide as the table, how that was done); StepError where they are narrower."""
+def _as_wide_as(table: Table, parameter: str, teacher: Teacher) -> Teacher:
+    """The vectors as wide as the table, by PCA where they are wider; StepError where they are narrower."""
     from utils.data.reduce.base import ReduceError
     from utils.data.reduce.methods import reduce_vectors
 
     width = table.module.embedding_dim
     if teacher.width == width:
-        return teacher, ""
+        return teacher
     if teacher.width < width:
         raise StepError(
             parameter, f"{teacher.source} is {teacher.width} wide, {table.path} {width}; encode wider vectors"
@@ -119,4 +121,4 @@ def _as_wide_as(table: Table, teacher: Teacher, parameter: str) -> tuple[Teacher
         raise StepError(parameter, f"{teacher.source}: {error}") from error
     vectors = reduced.new_zeros(len(teacher.vectors), width)
     vectors[teacher.present] = reduced
-    return replace(teacher, vectors=vectors), f" ({teacher.width} -> {width} by pca)"
+    return replace(teacher, vectors=vectors, source=f"{teacher.source} ({teacher.width} -> {width} by pca)")

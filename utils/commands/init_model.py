@@ -50,10 +50,10 @@ class InitModel(Command):
         ctx.drop_trainer()
         ctx.model, ctx.wrapper = model, None
         ctx.transfer, ctx.outputs, ctx.trainable = {}, {}, []
-        ctx.carried, ctx.frozen_vectors = {}, []
+        ctx.carried, ctx.vectors, ctx.frozen_vectors = {}, {}, []
         ctx.lineage, ctx.weights, ctx.loaded_from, ctx.unused_loss = [], "fresh", None, False
         if coverage:
-            ctx.carry("inputs", _files(ctx))
+            ctx.carry("inputs", _files(ctx), {str(side): teacher for side, teacher in vectors.items()})
         total, _ = count_parameters(model)
         told = f", vectors for {' and '.join(coverage.values())}" if coverage else ""
         return StepResult(

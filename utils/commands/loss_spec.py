@@ -10,6 +10,7 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeFloat,
+    PositiveFloat,
     PositiveInt,
     TypeAdapter,
     ValidationError,
@@ -82,6 +83,11 @@ class WeightSchedule(Part):
                 yield "schedule", f"the schedule '{self.schedule}' needs {', '.join(wanted)}"
                 return
 
+    def never_counts(self) -> Iterator[tuple[str, str]]:
+        """(field, what is wrong) where the weight is 0 from the first epoch to the last."""
+        if not any((self.value, self.start, self.end)):
+            yield "schedule", "the weight is 0 in every epoch, so the loss would never count; remove the loss instead"
+
     def schedule_of(self) -> Schedule:
         from models.losses.schedule import Schedule
 
@@ -103,7 +109,7 @@ class LossParameters(Part):
         "auto", description="What dim 0 of a tap is, if it fits two things."
     )
     options: dict[str, Any] = Field({}, description="The formula's own numbers, such as temperature.")
-    weight: NonNegativeFloat | WeightSchedule = Field(
+    weight: PositiveFloat | WeightSchedule = Field(
         1.0, description="Of this loss within the transfer loss: a number, or one that changes with the epochs."
     )
     adapter: Adapter | None = Field(None, description="Networks between a layer and vectors of another width.")
@@ -193,7 +199,8 @@ def check_loss(name: str, given: LossParameters, at: ParamPath, parameter: str, 
     for path, message in [*_options(name, given, formula), *_fit(name, given, formula)]:
         yield Complaint((*at, *path), message)
     if isinstance(given.weight, WeightSchedule):
-        for key, message in given.weight.wrong():
+        wrong = list(given.weight.wrong())
+        for key, message in wrong or given.weight.never_counts():
             yield Complaint((*at, "weight", key), message)
 
 

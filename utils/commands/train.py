@@ -55,9 +55,12 @@ class Train(Command):
             if ctx.on_epoch is not None:
                 ctx.on_epoch(ctx.stage, epoch.facts())
 
+        first = ctx.trainer.start_epoch
+
         def before_epoch(epoch: int) -> None:
             if ctx.wrapper is not None:
-                ctx.wrapper.epoch = epoch
+                # RecBole counts the epochs of a checkpoint that was loaded as well.
+                ctx.wrapper.epoch = epoch - first
 
         show = bool(ctx.recbole_config()["show_progress"])
         blamed = "wrap_model" if "losses" in ctx.transfer else "set_outputs"
@@ -94,9 +97,10 @@ class Train(Command):
 
     def _setup(self, ctx: RunContext) -> dict[str, Any]:
         """What is trained here, from where, and under which settings and protocol."""
-        by_loss = bool(ctx.outputs) and ctx.transfer_weight > 0
+        wrapper, n_epochs = ctx.wrapper, ctx.trainer.epochs - ctx.trainer.start_epoch
+        by_loss = bool(ctx.outputs) and wrapper is not None and wrapper.ever_counts(n_epochs)
         carried = [str(ctx.transfer["loss_name"])] if by_loss else []
-        controls = {given.get("control") for given in [ctx.transfer if by_loss else {}, *ctx.carried.values()]} - {None}
+        vectors = [*(ctx.transfer["vectors"] if by_loss else []), *ctx.vectors.values()]
         return {
             **(ctx.transfer if by_loss else dict.fromkeys(ctx.transfer)),
             "distil_loss_weight": ctx.transfer_weight if by_loss else None,
@@ -104,7 +108,7 @@ class Train(Command):
             # Under which names knowledge has come into the model: its loss, and other ways.
             "knowledge": [*carried, *ctx.carried],
             "carried": copy.deepcopy(ctx.carried),
-            "control": " + ".join(sorted(map(str, controls))) or None,
+            "vectors": copy.deepcopy(vectors),
             # A plain list, as LLM-KT's journal has it, unless it was said whose each tap is.
             "set_outputs": copy.deepcopy(
                 ctx.outputs if set(ctx.outputs) - {"layers"} else ctx.outputs.get("layers", [])

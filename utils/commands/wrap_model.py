@@ -9,7 +9,7 @@ from pydantic import Field
 
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
 from utils.commands.loss_spec import Loaded, LossParameters, NamedLoss, check_loss, check_taps, term_of
-from utils.context import RunContext
+from utils.context import RunContext, told_of
 from utils.scenario.errors import StepError
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ class WrapModel(LossParameters, Command):
         except (TransferError, LayerError) as error:
             raise StepError("losses" if self.losses else "distil_loss", str(error)) from error
         ctx.transfer, ctx.outputs, ctx.unused_loss = self._told(ctx), {}, self.losses is None
+        ctx.transfer["vectors"] = [told_of(teacher) for term in terms.values() for teacher in term.teachers]
         for name, loss in (self.losses or {}).items():
             self._tap(ctx, name, loss)
         covered = dict.fromkeys(text for sides in coverage.values() for text in sides.values())
@@ -123,9 +124,6 @@ class WrapModel(LossParameters, Command):
             "items_emb": _together(chosen.get("items") for chosen in files),
             "particular": any(parameters.particular for _, parameters, _ in given),
         }
-        controls = sorted({ctx.settings.get("control") or parameters.control for _, parameters, _ in given} - {"none"})
-        if controls:
-            told["control"] = " + ".join(controls)
         if self.losses is not None:
             told["losses"] = {name: loss.model_dump(exclude_unset=True) for name, loss in self.losses.items()}
             told["loss_parts"] = [MODEL, *self.losses]

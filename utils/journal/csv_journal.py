@@ -11,12 +11,13 @@ from typing import Any
 
 from filelock import FileLock
 
+from utils.journal.outcome import control_of
 from utils.journal.records import RunRecord
 
 _RUN_COLUMNS = [
     "subdir", "config", "start date", "start time", "end date", "end time", "dataset", "user_num", "item_num",
     "inter_num", "seed", "user_filter", "item_filter", "threshold", "model_type", "train_split", "eval_split",
-    "eval_valid_mode", "eval_test_mode", "eval_valid_metric", "dist_loss_w", "run_id", "status", "error",
+    "eval_valid_mode", "eval_test_mode", "eval_valid_metric", "dist_loss_w", "run_id", "status", "error", "control",
 ]  # fmt: skip
 _STAGE_COLUMNS = [
     "loss_name", "users_emb", "items_emb", "particular", "set_outputs", "set_trainable", "train_ds_ind", "config",
@@ -73,7 +74,7 @@ def row_of(record: RunRecord) -> dict[str, str]:
         settings.get("seed"), settings.get("user_inter_num_interval"), settings.get("item_inter_num_interval"),
         settings.get("threshold"), protocol.get("model_type"), settings.get("add_train_split"), eval_args.get("split"),
         mode.get("valid"), mode.get("test"), protocol.get("valid_metric"), record.transfer_weight(),
-        record.run_id, record.status, (record.error or {}).get("message"),
+        record.run_id, record.status, (record.error or {}).get("message"), control_of(record),
     ]  # fmt: skip
     row = dict(zip(_RUN_COLUMNS, map(_cell, values), strict=True))
     for name, stage in record.stages.items():

@@ -24,6 +24,10 @@ _INERT = WITHOUT_EFFECT | {
 
 # How the ranking treats what a user has seen, by `filter_seen`; numbers of one kind say nothing about the other.
 SEEN: Mapping[bool | None, str] = {True: "seen items left out", False: "seen items kept"}
+# Vectors that stand in the place of knowledge, by what they are.
+CONTROL_NAMES: Mapping[str, str] = {
+    "random": "random vectors", "shuffled": "wrong owners", "partly": "in part without knowledge",
+}  # fmt: skip
 _PROTOCOL = ("eval_args", "repeatable", "filter_seen", "train_rows", "device")
 
 
@@ -36,6 +40,7 @@ class Outcome:
     filter_seen: whether the items that a user had seen were left out of the ranking; None where none was ranked.
     budget: what each of these trainings was given, to be compared before numbers are.
     per_user_file: the file beside the record with the metrics by user.
+    control: what was transferred in place of knowledge, see CONTROL_NAMES; empty for knowledge.
     slices: the metrics by slice of users and items, see `utils.journal.slices`; slice_bounds: who is cold in them.
     """
 
@@ -47,6 +52,7 @@ class Outcome:
     loaded: bool
     budget: Sequence[Mapping[str, Any]]
     per_user_file: str | None = None
+    control: str = ""
     slices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     slice_bounds: Mapping[str, int] = field(default_factory=dict)
 
@@ -70,6 +76,7 @@ def outcome_of(record: RunRecord) -> Outcome | None:
         loaded=bool(inherited),
         budget=[_budget(stage) for stage in trainings],
         per_user_file=last.get("per_user_file"),
+        control=_control([stage for stage in trainings if stage.get("transferred")]),
         slices=last.get("slices") or {},
         slice_bounds=last.get("slice_bounds") or {},
     )
@@ -79,6 +86,23 @@ def _knowledge(stage: Mapping[str, Any]) -> list[str]:
     """Under which names knowledge came into a model: of its losses, and of other ways."""
     # Records from before there were other ways have the loss alone.
     return [str(name) for name in stage.get("knowledge") or [stage["loss_name"]]]
+
+
+def control_of(record: RunRecord) -> str | None:
+    """What a run is a control of: plain, or what its vectors were in place of knowledge; None for the thing itself."""
+    if record.settings.get("control") == "plain":
+        return "plain"
+    return _control([stage for stage in record.stages.values() if stage.get("transferred")]) or None
+
+
+def _control(transfers: Sequence[Mapping[str, Any]]) -> str:
+    """What the vectors of these trainings were, taken together."""
+    kinds = {str(vectors["control"]) for stage in transfers for vectors in stage.get("vectors") or ()}
+    # Records from before vectors were told of one by one name the control of a stage.
+    kinds |= {str(stage["control"]) for stage in transfers if stage.get("control")}
+    if "none" not in kinds:
+        return "random" if "random" in kinds else "shuffled" if kinds else ""
+    return "partly" if len(kinds) > 1 else ""
 
 
 def _budget(stage: Mapping[str, Any]) -> dict[str, Any]:

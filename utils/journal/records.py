@@ -25,6 +25,7 @@ class RunRecord:
     resumed: one entry for each time an unfinished run went on: when, how many seconds the process before had come,
         and the training and epoch where it went on (absent where it had to start from the beginning).
     variant: a hash of the resolved scenario without its seed; runs of one variant differ by chance only.
+    experiment: a hash of the same without what it is a control of; a scenario and its controls have one.
     search: of a trial of a search, its study, its number and what was tried.
     rerun_of: the run that this one repeats.
     job: by which a second attempt at an experiment knows the run of the first.
@@ -47,6 +48,7 @@ class RunRecord:
     steps: list[dict[str, Any]] = field(default_factory=list)
     resumed: list[dict[str, Any]] = field(default_factory=list)
     variant: str | None = None
+    experiment: str | None = None
     search: dict[str, Any] | None = None
     rerun_of: str | None = None
     job: str | None = None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from utils.console import table
 from utils.journal import slices
-from utils.journal.outcome import SEEN, Outcome, differences, outcome_of
+from utils.journal.outcome import CONTROL_NAMES, SEEN, Outcome, differences, outcome_of
 from utils.journal.records import RunRecord
 
 ONE_SEED = "change: one run on each side; whether it would hold under another seed is not tested"
@@ -53,7 +53,8 @@ def _variant(record: RunRecord, outcome: Outcome | None) -> str:
         return f"{name} ({record.status})"
     if outcome is None:
         return f"{name} (not tested)"
-    labels = [*outcome.losses, "loaded"] if outcome.loaded else list(outcome.losses)
+    labels = [*outcome.losses, *(["loaded"] if outcome.loaded else [])]
+    labels += [CONTROL_NAMES[outcome.control]] if outcome.control else []
     return f"{name} ({', '.join(labels) or 'plain'})"
 
 

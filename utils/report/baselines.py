@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from utils.journal.outcome import WITHOUT_EFFECT
+from utils.journal.records import RunRecord
 from utils.registry import did_you_mean
 from utils.report.comparison import Comparison, compare, correct, unfair
 from utils.report.variants import Variant
@@ -102,8 +103,10 @@ def _beside(variant: Variant, name: str, variants: Sequence[Variant]) -> Sequenc
 def _named(name: str, variants: Sequence[Variant]) -> list[Variant]:
     found = [variant for variant in variants if name in (variant.scenario, variant.name)]
     tested = [variant for variant in found if variant.tested]
+    # The scenario itself is meant by its name, not the controls of it that stand beside it.
+    itself = [variant for variant in tested if not variant.record.settings.get("control")]
     if tested:
-        return tested
+        return itself or tested
     if found:
         raise NoSuchBaseline(f"the baseline '{name}' has no run that was tested")
     scenarios = sorted({variant.scenario for variant in variants})
@@ -123,16 +126,17 @@ def _controls(variant: Variant, variants: Sequence[Variant]) -> list[Variant]:
 
 
 def _same_scenario(left: Variant, right: Variant) -> bool:
-    """Whether two variants are one scenario with the same settings, save for what it is a control of."""
-    settings = [
-        {
-            name: value
-            for name, value in side.record.settings.items()
-            if name not in {"control", "seed", *WITHOUT_EFFECT}
-        }
-        for side in (left, right)
-    ]
-    return left.record.scenario == right.record.scenario and settings[0] == settings[1]
+    """Whether two variants are one scenario, save for what it is a control of."""
+    ours, theirs = left.record, right.record
+    if ours.scenario != theirs.scenario or ours.experiment is None or theirs.experiment is None:
+        # Records from before there were controls of a scenario have settings alone to tell by.
+        return ours.scenario == theirs.scenario and _settings(ours) == _settings(theirs)
+    return ours.experiment == theirs.experiment
+
+
+def _settings(record: RunRecord) -> dict[str, object]:
+    inert = {"control", "seed", *WITHOUT_EFFECT}
+    return {name: value for name, value in record.settings.items() if name not in inert}
 
 
 def _same_data(left: Variant, right: Variant) -> bool:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from utils.journal import per_user
-from utils.journal.outcome import differences
+from utils.journal.outcome import Outcome, differences
+from utils.recbole_port import known_models
 from utils.report import significance
 from utils.report.significance import Floats, PValues
 from utils.report.variants import Run, Variant
@@ -153,14 +154,27 @@ def _described(run: Run, other: Run) -> list[str]:
     """`epochs: 8 against 20`, for what the trainings of two runs were given differently."""
     assert run.outcome is not None
     assert other.outcome is not None
-    alike = run.record.settings["model"] == other.record.settings["model"]
+    models = [str(side.record.settings["model"]) for side in (run, other)]
+    shared = _shared(run.outcome, other.outcome) if _related(*models) else BUDGET
     found = []
     for name in differences(run.outcome, other.outcome):
-        if alike or name in BUDGET:
+        if models[0] == models[1] or name in shared:
             values = [_given(outcome.budget, name) for outcome in (run.outcome, other.outcome)]
             short = all(len(value) <= 24 for value in values) and values[0] != values[1]
             found.append(f"{name}: {values[0]} against {values[1]}" if short else name)
     return found
+
+
+def _related(left: str, right: str) -> bool:
+    """Whether one of two models is built on the other, as DCNKAR is on DCN, so that they share settings."""
+    known = known_models.models()
+    return any(one in known and known[one].base == other for one, other in ((left, right), (right, left)))
+
+
+def _shared(left: Outcome, right: Outcome) -> frozenset[str]:
+    """What the trainings of both were given under one name."""
+    given = [frozenset(name for training in outcome.budget for name in training) for outcome in (left, right)]
+    return BUDGET | (given[0] & given[1]) - {"model", "frozen"}
 
 
 def _given(budget: Sequence[object], name: str) -> str:

@@ -9,7 +9,7 @@ from utils.journal import slices
 from utils.report.baselines import compare_all
 from utils.report.comparison import ONE_SEED, Comparison
 from utils.report.slices import outcomes_alike, part
-from utils.report.variants import CONTROL_NAMES, Run, Variant, variants_of
+from utils.report.variants import Run, Variant, variants_of
 
 TESTED = (
     "p: the larger of two paired t-tests, over seeds and over users, corrected (Holm) for all comparisons of the "
@@ -76,8 +76,8 @@ def _against_controls(comparisons: Iterable[Comparison]) -> Iterator[str]:
         size, interval, p, verdict = _compared(each.variant, each)
         if size:
             tested = f", p {p}" if p else ""
-            kind = CONTROL_NAMES[each.baseline.control]
-            yield f"{each.variant.scenario} against {kind}: {size}, {interval or 'no interval'}{tested}: {verdict}"
+            pair = f"{each.variant.name} against {each.baseline.name}"
+            yield f"{pair}: {size}, {interval or 'no interval'}{tested}: {verdict}"
 
 
 def _notes(variants: Sequence[Variant], comparisons: Mapping[str, Comparison], reasons: Mapping[str, str]) -> list[str]:
@@ -89,7 +89,7 @@ def _notes(variants: Sequence[Variant], comparisons: Mapping[str, Comparison], r
             None
         )
     for comparison in comparisons.values():
-        against = f"{comparison.variant.scenario} against {comparison.baseline.scenario}"
+        against = f"{comparison.variant.name} against {comparison.baseline.name}"
         if comparison.unfair:
             notes[f"unfair: {against}: {', '.join(comparison.unfair[:4])}"] = None
         for note in comparison.notes:

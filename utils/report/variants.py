@@ -13,13 +13,12 @@ import numpy as np
 import pandas as pd
 
 from utils.journal import per_user
-from utils.journal.outcome import SEEN, WITHOUT_EFFECT, Outcome, outcome_of
+from utils.journal.outcome import CONTROL_NAMES, SEEN, WITHOUT_EFFECT, Outcome, outcome_of
 from utils.journal.records import RunRecord
 
 # Vectors that `preprocess_random` makes are a control: no knowledge, the same machinery.
 _RANDOM = ("random_users_emb_file", "random_items_emb_file")
 _RANDOM_DEFAULTS = ("user_random.pt", "item_random.pt")
-CONTROL_NAMES = {"random": "random vectors", "shuffled": "wrong owners"}
 
 
 @dataclass
@@ -96,7 +95,7 @@ class Variant:
         labels = [
             *outcome.losses,
             *(["loaded"] if outcome.loaded else []),
-            *([CONTROL_NAMES[self.control]] if self.control else []),
+            *([CONTROL_NAMES[kind]] if (kind := self.control or outcome.control) else []),
         ]
         return f"{self.scenario} ({', '.join(labels) or 'plain'}){self.told_apart}"
 
@@ -108,11 +107,10 @@ class Variant:
     @property
     def control(self) -> str:
         """What the vectors are that were transferred in place of knowledge: random or shuffled; empty for knowledge."""
-        stages = [stage for stage in self.record.stages.values() if stage.get("transferred")]
-        controls = {stage.get("control") for stage in stages} - {None}
-        if controls:
-            # Where one training took random vectors and another wrong owners, none of them was knowledge's.
-            return "random" if any("random" in str(control) for control in controls) else "shuffled"
+        found = self.outcomes[-1].control if self.outcomes else ""
+        if found:
+            return "" if found == "partly" else found
+        # Records from before vectors were told of one by one.
         return "random" if self._made_at_random() else ""
 
     def _made_at_random(self) -> bool:

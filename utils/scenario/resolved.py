@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import yaml
@@ -20,7 +20,15 @@ from utils.scenario.settings_schema import BridgeSettings
 
 def variant_of(plan: Plan) -> str:
     """A hash of the scenario as it runs without its seed and without what changes no number."""
-    inert = {"seed", *WITHOUT_EFFECT}
+    return _hash(plan, {"seed", *WITHOUT_EFFECT})
+
+
+def experiment_of(plan: Plan) -> str:
+    """The same without what it is a control of: a scenario and its controls share it, an edited one does not."""
+    return _hash(plan, {"seed", "control", *WITHOUT_EFFECT})
+
+
+def _hash(plan: Plan, inert: Collection[str]) -> str:
     settings = {name: value for name, value in _settings(plan).items() if name not in inert}
     steps = [(step.command.name, step.command.model_dump()) for step in plan.steps]
     text = json.dumps(_alike([settings, steps]), sort_keys=True, default=str)

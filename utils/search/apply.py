@@ -48,8 +48,8 @@ def with_values(plan: Plan, values: Mapping[str, Any], tested: bool, tuned: Mapp
     settings = {name: copy.deepcopy(value) for name, value in plan.settings.items() if name not in _NOT_OF_A_RUN}
     changed: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
-        target, dot, parameter = name.rpartition(".")
-        if dot and target in dict(named_steps(plan)):
+        target, _, parameter = name.partition(".")
+        if parameter and target in dict(named_steps(plan)):
             changed.setdefault(target, {})[parameter] = value
         else:
             _set(settings, name.split("."), value)
@@ -57,7 +57,9 @@ def with_values(plan: Plan, values: Mapping[str, Any], tested: bool, tuned: Mapp
     for name, step in named_steps(plan):
         if step.command.name == _TEST and not tested:
             continue
-        params = {**step.command.model_dump(exclude_unset=True), **changed.get(name, {})}
+        params = step.command.model_dump(exclude_unset=True)
+        for parameter, value in changed.get(name, {}).items():
+            _set(params, parameter.split("."), value)
         steps.append({step.command.name: params} if params else step.command.name)
     if tuned:
         settings["tuned"] = dict(tuned)

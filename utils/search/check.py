@@ -20,7 +20,7 @@ _JUDGES = frozenset(
         "model", "dataset", "seed", "eval_args", "valid_metric", "metrics", "topk", "filter_seen", "repeatable",
         "benchmark_filename", "threshold", "load_col", "unload_col", "rm_dup_inter", "val_interval",
         "user_inter_num_interval", "item_inter_num_interval", "filter_inter_by_user_or_item", "add_train_split",
-        "add_train_shuffle", "reproducibility", "eval_step",
+        "add_train_shuffle", "reproducibility", "eval_step", "control",
     ]
 )  # fmt: skip
 _NOT_TO_BE_TRIED = _JUDGES | WITHOUT_EFFECT
@@ -75,11 +75,14 @@ def _no_such(plan: Plan, name: str) -> str | None:
     first = name.partition(".")[0]
     if first in _NOT_TO_BE_TRIED:
         return f"'{first}' is not a value to be tried"
-    target, dot, parameter = name.rpartition(".")
+    target, dot, parameters = name.partition(".")
     step = dict(named_steps(plan)).get(target)
     if step is not None:
-        known = parameter in type(step.command).model_fields
-        return None if known else unknown_target(plan, name)
+        parameter = parameters.partition(".")[0]
+        if "control" in parameters.split("."):
+            return "what a scenario is a control of is not a value to be tried"
+        # What lies inside a parameter is checked with the whole scenario.
+        return None if parameter in type(step.command).model_fields else unknown_target(plan, name)
     settings = {*known_settings.settings_of(plan.settings["model"]), *BridgeSettings.model_fields}
     if first in settings:
         return None

@@ -77,14 +77,24 @@ def test_one_tap_may_serve_two_losses() -> None:
     assert _parts(wrapper)[1:] == pytest.approx([OF_LAYER, math.sqrt(OF_LAYER)])
 
 
-def test_a_weight_of_0_computes_nothing() -> None:
-    def forbidden(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-        raise AssertionError("this loss was computed")
+def test_a_loss_without_weight_is_computed_once_and_without_gradient_to_see_that_it_could_be() -> None:
+    seen = []
 
-    terms = {"off": _term(Loss("off", forbidden), weight=0.0), "on": _term()}
+    def watched(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+        seen.append(torch.is_grad_enabled())
+        return student.sum()
+
+    terms = {"off": _term(Loss("off", watched), weight=0.0), "on": _term()}
     wrapper = _wrap(terms, {"off": ["user_embedding"], "on": ["layer"]})
-    assert _parts(wrapper)[1:] == pytest.approx([0, OF_LAYER])
-    assert _parts(_wrap({"off": terms["off"]}, {"off": ["layer"]}, weight=0.0)) == [MODEL_LOSS, 0]
+    for _ in range(3):
+        assert _parts(wrapper)[1:] == pytest.approx([0, OF_LAYER])
+    assert seen == [False]
+
+
+def test_a_tap_that_cannot_be_compared_is_told_of_before_its_loss_has_weight() -> None:
+    rising = _term(weight=Schedule("linear", start=0.0, end=1.0, epochs=9))
+    with pytest.raises(TapError, match="loss 'off': the tap 'unused'"):
+        _parts(_wrap({"off": rising}, {"off": ["unused"]}))
 
 
 def test_schedules_follow_the_epoch() -> None:

@@ -35,7 +35,7 @@ def test_a_table_is_found_by_name_by_number_or_by_its_rows() -> None:
 def test_a_table_of_the_other_side_is_refused() -> None:
     with pytest.raises(LayerError, match="'item_embedding' has 9 rows, a table of the other side, it seems"):
         named_table(Recommender(), "item_embedding", "users", FIELDS)
-    with pytest.raises(LayerError, match="'user_embedding' is no table of the 9 items"):
+    with pytest.raises(LayerError, match="'user_embedding' has 6 rows, a table of the other side"):
         named_table(Recommender(), "user_embedding", "items", FIELDS)
 
 
@@ -43,6 +43,14 @@ def test_a_table_of_items_may_have_further_rows() -> None:
     model = Recommender()
     model.item_embedding = nn.Embedding(FIELDS.n_items + 1, 2)
     assert named_table(model, "item_embedding", "items", FIELDS).path == "item_embedding"
+    # Entities of a knowledge graph are a table of items only where the model says how many there are.
+    model.item_embedding = nn.Embedding(FIELDS.n_items + 50, 2)
+    with pytest.raises(LayerError, match="'item_embedding' is no table of the 9 items"):
+        named_table(model, "item_embedding", "items", FIELDS)
+    model.n_entities = FIELDS.n_items + 50
+    assert named_table(model, "item_embedding", "items", FIELDS).path == "item_embedding"
+    with pytest.raises(LayerError, match="'item_embedding' is no table of the 6 users"):
+        named_table(model, "item_embedding", "users", FIELDS)
     with pytest.raises(LayerError, match=r"Recommender has no table of 9 items; name it \(see info\)"):
         only_table(model, "items", FIELDS)
 

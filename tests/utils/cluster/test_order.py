@@ -58,6 +58,16 @@ def test_users_of_a_file_that_somebody_replaces_go_in_order(tiny: Workspace) -> 
     assert _waits(reader, reader, other, writer, reader, reader) == [set(), set(), set(), {0, 1}, {3}, {4}]
 
 
+def test_a_model_that_is_built_with_vectors_waits_for_them(tiny: Workspace) -> None:
+    tiny.save_vectors("user.pt", USERS)
+    known: set[Path] = set()
+    writer = _plan(tiny, "a", [_reduce("small.pt")], known)
+    settings = {"threshold": {"rating": 3}, "valid_metric": "AUC", "metrics": ["AUC"]}
+    label = {"eval_args": {"split": {"RS": [0.8, 0.1, 0.1]}, "order": "RO", "mode": "labeled"}, **settings}
+    reader = _plan(tiny, "b", TRAIN, known, model="DCNKAR", users_emb_file="small.pt", **label)
+    assert _waits(writer, reader) == [set(), {0}]
+
+
 def test_random_vectors_are_written_by_every_run_that_asks_for_them(tiny: Workspace) -> None:
     llm_config = {"preprocess_random": {"random": True, "random_users_emb_file": "r.pt"}}
     one = _plan(tiny, "a", _use("r.pt"), set(), llm_config=llm_config, seed=1)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.workspace import ITEMS, SASREC, TRAIN, USERS, Run, Workspace, metrics
+from utils.journal.outcome import outcome_of
 
 END = TRAIN[1:]
 
@@ -84,20 +85,29 @@ def test_the_stage_says_how_knowledge_came_in(workspace: Workspace) -> None:
     assert (stage["transferred"], stage["knowledge"]) == (True, ["init_embeddings"])
     assert stage["carried"] == {"init_embeddings": given}
     # It is frozen as a part of the transfer, so that its plain twin is a fair one.
-    assert (stage["control"], stage["frozen"]) == (None, [])
+    assert stage["vectors"] == [{"side": "users", "file": "u8.pt", "control": "none"}]
+    assert stage["frozen"] == []
 
 
 def test_users_in_one_step_and_items_in_another_are_both_told(workspace: Workspace) -> None:
     second = {"init_embeddings": {"items_emb_file": "i8.pt", "control": "none"}}
     run = _start(workspace, users_emb_file="u8.pt", control="random", steps=[second, *END])
     stage = run.record.stages["0"]
-    told = {"users_emb_file": "u8.pt", "items_emb_file": "i8.pt", "control": "random"}
+    told = {"users_emb_file": "u8.pt", "items_emb_file": "i8.pt", "control": "none"}
     assert stage["carried"] == {"init_embeddings": told}
-    assert stage["control"] == "random"
+    assert [(each["file"], each["control"]) for each in stage["vectors"]] == [("u8.pt", "random"), ("i8.pt", "none")]
+    assert outcome_of(run.record).control == "partly"
+
+
+def test_a_second_start_of_one_table_is_the_one_that_counts(workspace: Workspace) -> None:
+    second = {"init_embeddings": {"users_emb_file": "u8.pt"}}
+    run = _start(workspace, users_emb_file="u8.pt", control="random", steps=[second, *END])
+    assert [each["control"] for each in run.record.stages["0"]["vectors"]] == ["none"]
+    assert outcome_of(run.record).control == ""
 
 
 def test_vectors_said_to_be_no_control_are_none(workspace: Workspace) -> None:
-    assert _start(workspace, users_emb_file="u8.pt", control="none").record.stages["0"]["control"] is None
+    assert outcome_of(_start(workspace, users_emb_file="u8.pt", control="none").record).control == ""
 
 
 def test_rows_are_as_long_as_those_that_they_replace(workspace: Workspace) -> None:
@@ -124,11 +134,30 @@ def test_the_plain_twin_is_the_scenario_without_it(frozen: dict[str, Any], works
 def test_a_control_starts_elsewhere_and_says_so(control: str, workspace: Workspace) -> None:
     knowledge = _start(workspace, users_emb_file="u8.pt", trainable=False)
     made = _start(workspace, control, settings={"control": control}, users_emb_file="u8.pt", trainable=False)
-    assert made.record.stages["0"]["control"] == control
-    assert made.record.stages["0"]["carried"]["init_embeddings"]["control"] == control
+    assert outcome_of(made.record).control == control
     ours, theirs = (_file(one)["user_embedding.weight"] for one in (made, knowledge))
     rows = _rows(workspace, "user_id")
     assert not any(torch.equal(ours[rows[token]], theirs[rows[token]]) for token in USERS[:25])
+
+
+def test_random_vectors_are_as_long_as_the_reduced_ones_that_they_stand_for(workspace: Workspace) -> None:
+    files = [
+        _file(
+            _start(
+                workspace, f"wide_{control}", users_emb_file="u20.pt", scale="none", trainable=False, control=control
+            )
+        )
+        for control in ("none", "random")
+    ]
+    lengths = [file["user_embedding.weight"][1:].norm(dim=1) for file in files]
+    torch.testing.assert_close(lengths[0], lengths[1])
+    assert not torch.allclose(files[0]["user_embedding.weight"][1:], files[1]["user_embedding.weight"][1:])
+
+
+def test_a_frozen_table_is_not_thawed_by_its_start(workspace: Workspace) -> None:
+    freeze = {"set_trainable": [["user_embedding"], False]}
+    run = workspace.run(["init_model", freeze, {"init_embeddings": {"users_emb_file": "u8.pt"}}, *END], "frozen_before")
+    assert run.record.stages["0"]["frozen"] == ["user_embedding.weight"]
 
 
 def test_a_loss_and_a_start_are_both_told(workspace: Workspace) -> None:

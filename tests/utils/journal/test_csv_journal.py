@@ -16,7 +16,7 @@ from utils.journal.records import RunRecord
 RUN_COLUMNS = [
     "subdir", "config", "start date", "start time", "end date", "end time", "dataset", "user_num", "item_num",
     "inter_num", "seed", "user_filter", "item_filter", "threshold", "model_type", "train_split", "eval_split",
-    "eval_valid_mode", "eval_test_mode", "eval_valid_metric", "dist_loss_w", "run_id", "status", "error",
+    "eval_valid_mode", "eval_test_mode", "eval_valid_metric", "dist_loss_w", "run_id", "status", "error", "control",
 ]  # fmt: skip
 STAGE_COLUMNS = [
     "loss_name", "users_emb", "items_emb", "particular", "set_outputs", "set_trainable", "train_ds_ind", "config",

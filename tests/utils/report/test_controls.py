@@ -31,11 +31,13 @@ def _runs(folder: Path, control: str | None, gain: float, name: str = "02_kt", s
     made = []
     for seed in seeds:
         settings = {} if control is None else {"control": control}
-        stage = {"control": control if control in ("random", "shuffled") else None}
+        vectors = {"side": "users", "file": "u.pt", "control": control or "none"}
+        stage = {"vectors": [] if control == "plain" else [vectors]}
         loss = None if control == "plain" else "rmse"
         when = f"2026-01-01T00:00:0{kind}"
         users = _users(seed, gain, kind)
         changes = {"settings": settings, "stage": stage, "variant_of": {str(control)}, "started": when}
+        changes["experiment"] = name
         made.append(run(folder, name, seed, users, loss, **changes))
     return made
 
@@ -134,6 +136,53 @@ def test_an_edited_scenario_is_not_compared_with_the_twins_of_its_former_self(tm
     comparisons, _ = compare_all(variants_of([*before, *edited]))
     found = next(one for one in comparisons.values() if one.variant.record.settings.get("epochs") == 5)
     assert found.against_controls == []
+
+
+def test_a_scenario_whose_steps_were_edited_is_not_either(workspace: Workspace) -> None:
+    # Settings do not tell: only a step is another.
+    workspace.save_vectors("u.pt", USERS)
+    workspace.save_vectors("other.pt", USERS, seed=1)
+    runs = []
+    for loss, file in (("mse", "u.pt"), ("cosine", "other.pt")):
+        how = [{"wrap_model": {"distil_loss": loss, "users_emb_file": file}}, {"set_outputs": ["user_embedding"]}]
+        for control in (None, "plain", "random"):
+            settings = {} if control is None else {"control": control}
+            done = workspace.run(["init_model", *how, *TRAIN[1:]], "edited", epochs=1, **settings)
+            runs.append(Run(done.record, done.dir))
+    with standing_in(workspace.folder):
+        comparisons, _ = compare_all(variants_of(runs))
+    for found in comparisons.values():
+        for one in found.against_controls:
+            assert one.baseline.outcomes[0].losses == found.variant.outcomes[0].losses
+        assert found.baseline.record.experiment == found.variant.record.experiment
+    assert sorted(len(found.against_controls) for found in comparisons.values()) == [0, 0, 1, 1]
+
+
+def test_vectors_that_are_knowledge_only_in_part_are_no_control(tmp_path: Path) -> None:
+    kinds = [{"side": side, "file": "x.pt", "control": kind} for side, kind in (("users", "none"), ("items", "random"))]
+    (variant,) = variants_of([run(tmp_path, "01", 1, _users(1, 0.0, 9), "mse", stage={"vectors": kinds})])
+    assert (variant.name, variant.control) == ("01 (mse, in part without knowledge)", "")
+
+
+def test_a_baseline_by_name_is_the_scenario_itself_and_none_of_its_controls(tmp_path: Path) -> None:
+    other = [run(tmp_path, "03_other", seed, _users(seed, 0.01, 9), "mse") for seed in SEEDS]
+    comparisons, _ = compare_all(variants_of([*other, *_all(tmp_path)]), "02_kt")
+    assert _by_name(comparisons)["03_other (mse)"].baseline.name == "02_kt (rmse)"
+    comparisons, _ = compare_all(variants_of([*other, *_all(tmp_path)]), "02_kt (plain)")
+    assert _by_name(comparisons)["03_other (mse)"].baseline.name == "02_kt (plain)"
+
+
+def test_a_model_and_its_backbone_are_fair_only_with_the_same_settings(tmp_path: Path) -> None:
+    def pair(**settings: Any) -> Comparison:
+        runs = [
+            run(tmp_path, "dcn", 1, _users(1, 0.0, 1), settings={"model": "DCN"}),
+            run(tmp_path, "kar", 1, _users(1, 0.1, 2), "inputs", stage_settings={"kar_hidden_size": 8, **settings},
+                settings={"model": "DCNKAR", "baseline": "dcn"}),
+        ]  # fmt: skip
+        return _by_name(compare_all(variants_of(runs))[0])["kar (inputs)"]
+
+    assert pair().unfair == []
+    assert pair(learning_rate=0.05).unfair == ["learning_rate: 0.05 against 0.001"]
 
 
 def test_the_table_at_the_end_has_a_row_for_each(tmp_path: Path) -> None:

@@ -5,13 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.workspace import TRAIN, USERS, Workspace
+from tests.workspace import TRAIN, USERS, Workspace, standing_in
 from utils.folder import How
 from utils.scenario import plan, source
 from utils.scenario.errors import ScenarioError
 from utils.scenario.seeds import for_each_seed
 from utils.scenario.together import check_together
+from utils.search.apply import with_values
+
+LOSS = {"loss": "infonce", "users_emb_file": "u.pt", "outputs": ["user_embedding"], "options": {"temperature": 0.5}}
+
+
+def test_what_lies_inside_a_parameter_can_be_tried(tiny: Workspace) -> None:
+    tiny.save_vectors("u.pt", USERS)
+    steps = ["init_model", {"wrap_model": {"losses": {"a": LOSS}}}, *TRAIN[1:]]
+    space = {"wrap_model.losses.a.options.temperature": [0.1, 0.3], "wrap_model.losses.a.weight": [0.5, 1.0]}
+    assert _problems(tiny, space, steps) == []
+    path = tiny.write(steps, search={"space": space})
+    with standing_in(tiny.folder):
+        made = with_values(
+            plan.build(source.read(path.relative_to(tiny.folder))), {n: v[0] for n, v in space.items()}, True
+        )
+    tried = yaml.safe_load(made)["scenario"][1]["wrap_model"]["losses"]["a"]
+    assert tried == {**LOSS, "options": {"temperature": 0.1}, "weight": 0.5}
 
 
 def _problems(tiny: Workspace, space: dict[str, Any], steps: list[Any] | None = None, **search: Any) -> list[str]:
@@ -41,11 +59,19 @@ def _problems(tiny: Workspace, space: dict[str, Any], steps: list[Any] | None = 
         ({"embedding_size": [8, -1]}, "search.space.embedding_size: got -1; accepted: an integer greater than 0"),
         ({"seed": [1, 2]}, "search.space.seed: 'seed' is not a value to be tried"),
         ({"reduce_dim.dimension": [0, 4]}, "reduce_dim.dimension: got 0"),
+        ({"control": ["random", "shuffled"]}, "search.space.control: 'control' is not a value to be tried"),
+        ({"wrap_model.control": ["random", "none"]}, "what a scenario is a control of is not a value to be tried"),
+        (
+            {"wrap_model.losses.a.options.temperature": [0.1, 0]},
+            "temperature: got 0; accepted: a number",
+        ),
+        ({"wrap_model.losses.a.options.temperatur": [0.1, 0.2]}, "did you mean 'temperature'?"),
     ],
 )
 def test_a_wrong_dimension_is_named(tiny: Workspace, space: dict[str, Any], what: str) -> None:
     tiny.save_vectors("u.pt", USERS)
-    steps = [{"reduce_dim": {"file_in": "u.pt", "file_out": "s.pt", "dimension": 4}}, *TRAIN]
+    reduce = {"reduce_dim": {"file_in": "u.pt", "file_out": "s.pt", "dimension": 4}}
+    steps = [reduce, "init_model", {"wrap_model": {"losses": {"a": LOSS}}}, *TRAIN[1:]]
     (message,) = _problems(tiny, space, steps)
     assert what in message
 
