@@ -48,7 +48,7 @@ def prompts(
 
     # Loading puts the files of a dataset that comes with RecBole in their place.
     config, data = ctx.recbole_config(), ctx.data
-    fields = Fields(config["USER_ID_FIELD"], config["ITEM_ID_FIELD"], config["RATING_FIELD"], config["TIME_FIELD"])
+    fields = Fields.of(config)
     try:
         items = _items(ctx, fields, graph)
         train = train_interactions(config, data)

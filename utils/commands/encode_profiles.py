@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt
 
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
 from utils.context import RunContext
-from utils.data.facts import CLASS_COLUMNS, TITLE_COLUMNS, YEAR_COLUMNS, Fields, latest_first
+from utils.data.facts import TITLE_COLUMNS, FactsError, Fields, item_rows, latest_first
 from utils.data.profile_texts import ItemFacts, item_texts, user_texts
 from utils.registry import did_you_mean
 from utils.scenario.errors import StepError
@@ -137,28 +137,24 @@ class EncodeProfiles(Command):
         if not path.is_file():
             raise StepError(None, f"item texts need the file {path}, which is not there")
         rows = read_atomic(path, config["field_separator"], config["encoding"] or "utf-8")
-        title = _first(rows, TITLE_COLUMNS)
-        if title is None:
+        if not set(TITLE_COLUMNS) & set(rows.columns):
             raise StepError(
                 None, f"{path} has no title ({', '.join(TITLE_COLUMNS)}); columns: {', '.join(rows.columns)}"
             )
-        if config["ITEM_ID_FIELD"] not in rows:
-            raise StepError(
-                None, f"{path} has no column '{config['ITEM_ID_FIELD']}'; columns: {', '.join(rows.columns)}"
-            )
-        columns = [
-            rows[config["ITEM_ID_FIELD"]],
-            rows[title],
-            _column(rows, YEAR_COLUMNS),
-            _column(rows, CLASS_COLUMNS),
-        ]
-        return {token: ItemFacts(name, year, genres) for token, name, year, genres in zip(*columns, strict=True)}
+        try:
+            items = item_rows(rows, Fields.of(config))
+        except FactsError as error:
+            raise StepError(None, f"{path}: {error}") from error
+        return {
+            token: ItemFacts(row.title, getattr(row, "year", ""), getattr(row, "genres", ()))
+            for token, row in items.items()
+        }
 
     def _liked(self, ctx: RunContext) -> dict[str, list[str]]:
         from utils.recbole_port.train_part import train_interactions
 
         config = ctx.recbole_config()
-        fields = Fields(config["USER_ID_FIELD"], config["ITEM_ID_FIELD"], config["RATING_FIELD"], config["TIME_FIELD"])
+        fields = Fields.of(config)
         rows = train_interactions(config, ctx.data)
         if fields.rating in rows:
             rows = rows[pd.to_numeric(rows[fields.rating], errors="coerce") >= self.liked_rating]
@@ -181,12 +177,3 @@ def _bad_profiles(view: PlanView, parameter: str, name: str) -> Iterable[Complai
         read_profiles(path)
     except ProfileError as error:
         yield Complaint((parameter,), str(error))
-
-
-def _first(rows: pd.DataFrame, names: Iterable[str]) -> str | None:
-    return next((name for name in names if name in rows), None)
-
-
-def _column(rows: pd.DataFrame, names: Iterable[str]) -> Iterable[str]:
-    name = _first(rows, names)
-    return [""] * len(rows) if name is None else rows[name]

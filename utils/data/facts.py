@@ -70,6 +70,11 @@ class Fields:
     rating: str
     time: str
 
+    @classmethod
+    def of(cls, config: Any) -> Fields:
+        """As RecBole's config names them."""
+        return cls(*(config[f"{name}_FIELD"] for name in ("USER_ID", "ITEM_ID", "RATING", "TIME")))
+
 
 def user_rows(frame: pd.DataFrame, fields: Fields) -> dict[str, Row]:
     """User token -> the columns of `<dataset>.user`."""

@@ -13,15 +13,15 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class ItemFacts:
-    """What is known about one item; an empty text where a column is missing."""
+    """What is known about one item; empty where a column is missing."""
 
     title: str
     year: str
-    genres: str
+    genres: Sequence[str]
 
     def text(self) -> str:
         """`Toy Story (1995). Animation, Children's, Comedy.`"""
-        parts = [part for part in (self.name(), ", ".join(self.genres.split())) if part]
+        parts = [part for part in (self.name(), ", ".join(self.genres)) if part]
         return ". ".join(parts) + "." if parts else ""
 
     def name(self) -> str:

@@ -113,14 +113,14 @@ def test_only_items_that_were_liked_are_in_a_users_text(workspace: Workspace) ->
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ("item_id:token\tyear:token", "has no title (movie_title, title, name); columns: item_id, year"),
-        ("movie:token\ttitle:token", "has no column 'item_id'; columns: movie, title"),
+        ("item_id:token\tyear:token", " has no title (movie_title, title, name); columns: item_id, year"),
+        ("movie:token\ttitle:token", ": there is no column 'item_id'; columns: movie, title"),
     ],
 )
 def test_an_item_file_without_what_is_needed_is_refused(header: str, said: str, tiny: Workspace) -> None:
     (tiny.folder / "datasets" / "tiny" / "tiny.item").write_text(f"{header}\ni1\t1990\n")
     run = tiny.run([ENCODE], "untitled")
-    assert (run.record.error or {})["message"] == f"encode_profiles: datasets/tiny/tiny.item {said}"
+    assert (run.record.error or {})["message"] == f"encode_profiles: datasets/tiny/tiny.item{said}"
 
 
 def test_without_an_item_file_it_is_named(tiny: Workspace) -> None:

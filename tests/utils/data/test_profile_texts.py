@@ -14,19 +14,19 @@ from utils.data.profile_texts import (
 )
 
 FACTS = {
-    "a": ItemFacts("Toy Story", "1995", "Animation Children's"),
-    "b": ItemFacts("Heat", "", ""),
-    "c": ItemFacts("", "1990", ""),
+    "a": ItemFacts("Toy Story", "1995", ["Animation", "Children's"]),
+    "b": ItemFacts("Heat", "", []),
+    "c": ItemFacts("", "1990", []),
 }
 
 
 @pytest.mark.parametrize(
     ("facts", "text"),
     [
-        (ItemFacts("Toy Story", "1995", "Animation Children's"), "Toy Story (1995). Animation, Children's."),
-        (ItemFacts("Heat", "", ""), "Heat."),
-        (ItemFacts("", "", "War"), "War."),
-        (ItemFacts("", "1990", ""), ""),
+        (ItemFacts("Toy Story", "1995", ["Animation", "Children's"]), "Toy Story (1995). Animation, Children's."),
+        (ItemFacts("Heat", "", []), "Heat."),
+        (ItemFacts("", "", ["War"]), "War."),
+        (ItemFacts("", "1990", []), ""),
     ],
 )
 def test_an_items_text_has_what_is_known(facts: ItemFacts, text: str) -> None:
