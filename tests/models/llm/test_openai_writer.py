@@ -216,6 +216,14 @@ def test_an_endpoint_that_is_down_is_said_at_once() -> None:
         _ask(endpoint, max_retries=0)
 
 
+def test_a_password_in_an_address_is_not_shown() -> None:
+    with (
+        serving(lambda prompt, before: refusal(404, "no")) as endpoint,
+        pytest.raises(WriterError, match=rf"^http://127\.0\.0\.1:{endpoint.port}/v1/ has no model"),
+    ):
+        list(OpenAIWriter("m", endpoint.url.replace("//", "//me:word@"), KEY, 50, 0.0, 1, 5, 0).write(["x"]))
+
+
 def test_ten_requests_in_a_row_without_an_answer_stop_everything() -> None:
     def behave(prompt: str, before: int) -> Reply:
         return completion("ok") if prompt == "first" else refusal(503, "gone")
