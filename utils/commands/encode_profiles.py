@@ -19,7 +19,7 @@ from utils.scenario.vector_names import ProfileFileName, VectorFileName
 if TYPE_CHECKING:
     from models.llm.encoder_spec import EncoderSpec
     from utils.data.sides import Side
-    from utils.described import Described
+    from utils.knowledge.descriptions import Described
 
 
 @command("encode_profiles")
@@ -89,7 +89,7 @@ class EncodeProfiles(Command):
         return StepResult(facts=told, summary="; ".join(part["summary"] for part in told.values()))
 
     def _write(self, ctx: RunContext, side: Side, name: str, spec: EncoderSpec) -> dict[str, Any]:
-        from utils.encoding import encode_into
+        from utils.knowledge.encoding import encode_into
         from utils.recbole_port import session
 
         parameter = f"{side}_file"
@@ -117,7 +117,7 @@ class EncodeProfiles(Command):
         }
 
     def _described(self, ctx: RunContext, side: Side, tokens: tuple[str, ...]) -> Described:
-        from utils.described import Described, descriptions
+        from utils.knowledge.descriptions import Described, descriptions
 
         parameter = f"{side}_profiles"
         profiles = getattr(self, parameter)

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
 from utils.context import RunContext
-from utils.knowledge import Missing, load_vectors
+from utils.knowledge.vectors import Missing, load_vectors
 from utils.scenario.errors import StepError
 from utils.scenario.vector_names import VectorFileName
 

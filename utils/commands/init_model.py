@@ -87,7 +87,7 @@ def _find_misfits(view: PlanView) -> Iterator[str]:
 
 def _width_of(path: Path) -> int:
     """How wide the vectors of a file are; ValueError for one that cannot be used."""
-    from utils.knowledge import read_file
+    from utils.knowledge.vectors import read_file
 
     if not path.is_file():
         raise ValueError(f"no file {path}" + (", and no earlier step writes it" if path.suffix == ".pt" else ""))
@@ -107,7 +107,7 @@ def _files(ctx: RunContext) -> dict[str, str]:
 
 def _load(ctx: RunContext) -> tuple[dict[Side, Teacher], dict[Side, str]]:
     """(vectors of each side, what to say of their coverage); none at all for a model that takes none."""
-    from utils.knowledge import load_vectors
+    from utils.knowledge.vectors import load_vectors
 
     vectors: dict[Side, Teacher] = {}
     coverage: dict[Side, str] = {}

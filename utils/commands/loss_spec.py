@@ -18,7 +18,7 @@ from pydantic import (
 
 from utils.commands.base import Complaint, ParamPath, PlanView
 from utils.context import RunContext
-from utils.knowledge import Missing, load_vectors
+from utils.knowledge.vectors import Missing, load_vectors
 from utils.registry import BrokenModule, UnknownName, did_you_mean
 from utils.scenario.mismatch import refusal
 from utils.scenario.vector_names import VectorFileName

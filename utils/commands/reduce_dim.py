@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
-from utils import cooccurrence
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
 from utils.context import RunContext
+from utils.knowledge import cooccurrence
 from utils.scenario.errors import StepError
 from utils.scenario.vector_names import VectorFileName
 

@@ -1,6 +1,6 @@
 """`write_profiles`: descriptions of users and items, by a template or by a language model.
 
-`utils.profile_checks` says what is wrong before anything runs, `utils.profile_prompts` tells the templates what is
+`utils.knowledge.prompt_checks` says what is wrong before anything runs, `utils.knowledge.prompts` tells the templates what is
 known, `models.llm.writers` answer, and `utils.data.profile_job` writes down what a file lacks.
 """
 
@@ -16,8 +16,8 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
 from utils.context import RunContext
+from utils.knowledge.prompt_checks import bad_endpoint, bad_templates, missing_files, missing_model, unread
 from utils.paths import LLM_MODELS_DIR
-from utils.profile_checks import bad_endpoint, bad_templates, missing_files, missing_model, unread
 from utils.scenario.errors import StepError
 from utils.scenario.vector_names import ProfileLinesName
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from utils.data.profile_job import Ask, Outcome
     from utils.data.prompts import PromptTemplate
     from utils.data.sides import Side
-    from utils.profile_prompts import Prompts
+    from utils.knowledge.prompts import Prompts
 
 _SHOWN = 2
 # English has about four characters to a token.
@@ -86,7 +86,7 @@ class WriteProfiles(Command):
         return [] if self.dry_run else self.files.values()
 
     def run(self, ctx: RunContext) -> StepResult:
-        from utils.profile_prompts import prompts
+        from utils.knowledge.prompts import prompts
 
         templates = {side: self.template(side) for side in self.files}
         # All of them before a model is asked for the first: a template's mistake shows here.

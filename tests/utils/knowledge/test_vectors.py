@@ -10,7 +10,7 @@ import torch
 from models.transfer.teachers import Teacher
 from tests.workspace import ITEMS, USERS, Workspace
 from utils.data.embeddings import VectorFile, write_vectors
-from utils.knowledge import load_vectors
+from utils.knowledge.vectors import load_vectors
 from utils.scenario.errors import StepError
 
 # Users 1 to 20 of 30 have vectors, two columns wide; RecBole's row 0 is padding.
