@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
-from utils.commands.loss_spec import Taps, check_taps
+from utils.commands.loss_checks import check_taps
+from utils.commands.loss_spec import Taps
 from utils.commands.wrap_model import WrapModel
 from utils.context import RunContext
 from utils.scenario.errors import StepError

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field
 
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
-from utils.commands.loss_spec import Loaded, LossParameters, NamedLoss, check_loss, check_taps, term_of
+from utils.commands.loss_checks import check_loss, check_taps
+from utils.commands.loss_spec import Loaded, LossParameters, NamedLoss, term_of
 from utils.context import RunContext, told_of
 from utils.scenario.errors import StepError
 

@@ -1,7 +1,7 @@
 """`write_profiles`: descriptions of users and items, by a template or by a language model.
 
-`utils.knowledge.prompt_checks` says what is wrong before anything runs, `utils.knowledge.prompts` tells the templates what is
-known, `models.llm.writers` answer, and `utils.data.profile_job` writes down what a file lacks.
+`utils.knowledge.prompt_checks` says what is wrong before anything runs, `utils.knowledge.prompts` tells the templates
+what is known, `models.llm.writers` answer, and `utils.data.profile_job` writes down what a file lacks.
 """
 
 from __future__ import annotations
