@@ -54,7 +54,7 @@ def only_table(model: nn.Module, side: Side, fields: IdFields) -> Table:
         raise LayerError(f"{kind} has no table of {rows} {side}; name it (see info)")
     names = ", ".join(table.path for table in tables)
     if len(tables) > 1:
-        raise LayerError(f"{kind} has {len(tables)} tables of {rows} rows ({names}); say which")
+        raise LayerError(f"{kind} has {len(tables)} tables of {side} and their padding ({names}); say which")
     if fields.n_users == fields.n_items:
         raise LayerError(f"{kind} has one table of {rows} rows ({names}), but as many users as items; say whose it is")
     return tables[0]

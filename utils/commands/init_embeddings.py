@@ -11,6 +11,7 @@ from pydantic import Field
 
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
 from utils.context import RunContext
+from utils.journal.outcome import CONTROL_NAMES
 from utils.knowledge.vectors import Missing, load_vectors
 from utils.scenario.errors import StepError
 from utils.scenario.vector_names import VectorFileName
@@ -83,7 +84,8 @@ class InitEmbeddings(Command):
             facts[side] = {"table": table.path, "factor": factor, "coverage": coverage}
             if not self.trainable:
                 ctx.frozen_vectors = [*ctx.frozen_vectors, f"{table.path}.weight"]
-            told.append(f"{table.path} from {teacher.source}, {coverage}, times {factor:.3g}")
+            kind = "" if teacher.control == "none" else f" ({CONTROL_NAMES[teacher.control]})"
+            told.append(f"{table.path} from {teacher.source}{kind}, {coverage}, times {factor:.3g}")
         if ctx.is_plain:
             return StepResult(facts={"plain": True}, summary="the plain twin: the tables keep their own start")
         ctx.carry(self.name, self.model_dump(exclude_unset=True), teachers)
@@ -100,7 +102,8 @@ class InitEmbeddings(Command):
                 return only_table(ctx.model, side, fields)
             return named_table(ctx.model, name, side, fields)
         except LayerError as error:
-            raise StepError(None if name is None else f"{side}_table", str(error)) from error
+            how = f" (here: {side}_table: NAME)" if name is None else ""
+            raise StepError(None if name is None else f"{side}_table", f"{error}{how}") from error
 
 
 def _as_wide_as(table: Table, parameter: str, teacher: Teacher) -> Teacher:

@@ -108,7 +108,10 @@ def _fit(name: str, given: LossParameters, loss: Loss | None) -> Iterator[tuple[
         yield ("adapter",), f"{name} compares {what}, of whatever widths, and needs no adapter; remove it"
     masks = loss is not None and loss.masks
     if mask is not None and not masks:
-        yield ("mask",), f"{name} reconstructs nothing, so nothing is to be hidden; remove it, or masked_reconstruction"
+        yield (
+            ("mask",),
+            f"{name} reads all rows as they are; remove mask, or take masked_reconstruction, which tells hidden ones",
+        )
     elif masks and (mask is None or not mask.tables()):
         yield (
             ("mask",) if mask is not None else (),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
@@ -11,13 +12,20 @@ from utils.commands.base import Command, Complaint, PlanView, StepResult, comman
 from utils.context import RunContext
 from utils.knowledge import cooccurrence
 from utils.scenario.errors import StepError
+from utils.scenario.settings_schema import Seed
 from utils.scenario.vector_names import VectorFileName
 
 # What is true of the reduced vectors as well. Not `content`: by that encode_profiles knows what it has encoded.
 CARRIED = ("train_fingerprint", "origin", "encoder", "source", "side", "dataset")
 # Parameters that one method reads and no other.
-_READ_BY = {"epsilon": "whiten", "smoothness": "rec_pca", "side": "rec_pca"}
-_SEEDED = ("random_projection", "umap")
+_READ_BY = {
+    "epsilon": ("whiten",),
+    "smoothness": ("rec_pca",),
+    "side": ("rec_pca",),
+    "seed": ("random_projection", "umap"),
+}
+# What a file says of itself, in words where its key is none.
+_NAMES = {"made_from": "the content of file_in", "train_fingerprint": "the train part"}
 
 
 @command("reduce_dim")
@@ -45,6 +53,9 @@ class ReduceDim(Command):
     side: Literal["users", "items"] | None = Field(
         None, description="rec_pca: whose vectors these are, where the file does not say."
     )
+    seed: Seed = Field(
+        0, description="random_projection, umap: of what is drawn; not the scenario's, so that all its seeds share it."
+    )
     normalize: bool = Field(False, description="Divide each reduced row by its length.")
     overwrite: bool = False
 
@@ -55,9 +66,12 @@ class ReduceDim(Command):
     def check(self, view: PlanView) -> Iterable[Complaint]:
         if self.file_in == self.file_out:
             yield Complaint(("file_out",), f"'{self.file_out}' is the file that is read; name another one")
-        for parameter, method in _READ_BY.items():
-            if parameter in self.model_fields_set and method != self.method:
-                yield Complaint((parameter,), f"method {self.method} does not read it, {method} does; remove it")
+        for parameter, methods in _READ_BY.items():
+            if parameter in self.model_fields_set and self.method not in methods:
+                readers = f"{' and '.join(methods)} do{'es' if len(methods) == 1 else ''}"
+                yield Complaint((parameter,), f"method {self.method} does not read it, {readers}; remove it")
+        if self.method == "umap" and importlib.util.find_spec("umap") is None:
+            yield Complaint(("method",), "method umap needs the package umap-learn; run: pip install umap-learn")
         yield from view.bad_vectors("file_in", self.file_in)
 
     def vector_files_written(self) -> Iterable[str]:
@@ -76,8 +90,6 @@ class ReduceDim(Command):
         meta |= {"made_from": source.content_hash(), "method": self.method, "dimension": self.dimension}
         meta |= {"normalize": True} if self.normalize else {}
         options: dict[str, Any] = {name: getattr(self, name) for name in self._options()}
-        if self.method in _SEEDED:
-            options["seed"] = int(ctx.recbole_config()["seed"])
         meta |= options
         if self.method == "rec_pca":
             meta |= cooccurrence.fitted_to(ctx, self.file_in, source, self.side)
@@ -109,7 +121,7 @@ class ReduceDim(Command):
         )
 
     def _options(self) -> list[str]:
-        return [name for name, method in _READ_BY.items() if method == self.method and name != "side"]
+        return [name for name, methods in _READ_BY.items() if self.method in methods and name != "side"]
 
     def _keep(self, ctx: RunContext, meta: dict[str, Any]) -> StepResult:
         """Keep a file that says the same of itself; how the vectors' file was called makes no difference."""
@@ -119,8 +131,12 @@ class ReduceDim(Command):
             existing = read_vectors(ctx.vector_path(self.file_out))
         except VectorFileError as error:
             raise StepError("file_out", f"{error}; set overwrite: True, or name another file") from error
-        if {name: value for name, value in existing.meta.items() if name != "reduced_from"} != meta:
+        there = {name: value for name, value in existing.meta.items() if name != "reduced_from"}
+        if there != meta:
+            what = [name for name in {**meta, **there} if there.get(name) != meta.get(name)]
+            shown = f"{_NAMES.get(what[0], what[0])} is {there.get(what[0])} there and {meta.get(what[0])} here"
             raise StepError(
-                "overwrite", f"{self.file_out} holds something else; set overwrite: True, or name another file"
+                "file_out",
+                f"{self.file_out} holds something else ({shown}); set overwrite: True, or name another file",
             )
         return StepResult(facts={"kept": True}, summary=f"{self.file_out} is kept: made from the same vectors")

@@ -125,6 +125,7 @@ class Train(Command):
                 for name, value in ctx.model.named_parameters()
                 if not value.requires_grad and name not in ctx.frozen_vectors
             ),
+            "frozen_vectors": list(ctx.frozen_vectors),
             "loaded_from": ctx.loaded_from,
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -11,12 +12,15 @@ from utils.commands.base import Command, Complaint, PlanView, StepResult, comman
 from utils.commands.loss_checks import check_loss, check_taps
 from utils.commands.loss_spec import Loaded, LossParameters, NamedLoss, term_of
 from utils.context import RunContext, told_of
+from utils.journal.outcome import CONTROL_NAMES
 from utils.scenario.errors import StepError
 
 if TYPE_CHECKING:
     from models.transfer.teachers import Side
     from models.transfer.wrapper import Term
 
+# It stands in the line of each epoch, in record and curves.
+_NAME = re.compile(r"[A-Za-z][\w-]*")
 # What the model's own loss is called among several.
 MODEL = "model"
 
@@ -47,11 +51,11 @@ class WrapModel(LossParameters, Command):
             yield from check_loss(self.distil_loss, self, (), "distil_loss", view)
         elif given := sorted(self.model_fields_set & LossParameters.model_fields.keys()):
             yield Complaint((given[0],), f"each of several losses has its own {given[0]}; put it under losses")
-        if MODEL in (self.losses or {}):
-            yield Complaint(("losses", MODEL), "the model's own loss has this name; take another")
+        for taken in {MODEL, "loss"} & set(self.losses or ()):
+            yield Complaint(("losses", taken), "the model's own loss has this name; take another")
         for name, loss in (self.losses or {}).items():
-            if not name or "." in name:
-                yield Complaint(("losses", name), "a loss's name has at least one character, and no dot")
+            if not _NAME.fullmatch(name):
+                yield Complaint(("losses", name), f"got '{name}'; accepted: a name of letters, digits, _ and -")
             yield from check_loss(loss.loss, loss, ("losses", name), "loss", view)
             if isinstance(loss.outputs, list):
                 yield from check_taps({"outputs": loss.outputs}, ("losses", name))
@@ -93,7 +97,7 @@ class WrapModel(LossParameters, Command):
         names = ", ".join(loss_name for loss_name, *_ in self._given().values())
         return StepResult(
             facts={**ctx.transfer, "coverage": coverage if self.losses else coverage[""]},
-            summary=f"{names}, vectors for {' and '.join(covered)}",
+            summary=f"{names}, vectors for {' and '.join(covered)}{_in_words(terms)}",
         )
 
     def _given(self) -> dict[str, tuple[str, LossParameters, str]]:
@@ -129,6 +133,13 @@ class WrapModel(LossParameters, Command):
             told["losses"] = {name: loss.model_dump(exclude_unset=True) for name, loss in self.losses.items()}
             told["loss_parts"] = [MODEL, *self.losses]
         return told
+
+
+def _in_words(terms: Mapping[str, Term]) -> str:
+    """What the vectors are, where they are no knowledge."""
+    kinds = dict.fromkeys(teacher.control for term in terms.values() for teacher in term.teachers)
+    named = [CONTROL_NAMES[kind] for kind in kinds if kind != "none"]
+    return f" ({' and '.join(named)})" if named else ""
 
 
 def _together(names: Iterable[str | None]) -> str | None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from utils.knowledge.prompts import Prompts
 
 _SHOWN = 2
+# The library wants one; an endpoint that asks for none does not look at it.
+_NO_KEY = "none"
 # English has about four characters to a token.
 _CHARACTERS_PER_TOKEN = 4
 
@@ -51,7 +53,9 @@ class WriteProfiles(Command):
         None, description="local: a folder, a hub's name, or SmolLM2-135M-Instruct (default); openai: its name there."
     )
     base_url: str | None = Field(None, description="The endpoint, as http://localhost:8000/v1; default OpenAI's.")
-    api_key_env: str = Field("OPENAI_API_KEY", description="The environment variable that holds the key.")
+    api_key_env: str | None = Field(
+        "OPENAI_API_KEY", description="The environment variable that holds the key; null for an endpoint without."
+    )
     users_prompt: str | None = Field(None, description="A jinja2 file for users' prompts; default ours.")
     items_prompt: str | None = Field(None, description="A jinja2 file for items' prompts; default ours.")
     max_tokens: PositiveInt = Field(200, description="A description ends after so many tokens.")
@@ -152,6 +156,7 @@ class WriteProfiles(Command):
                     asks[side],
                     writer,
                     self.model_name,
+                    (side, str(ctx.settings["dataset"])),
                     self.overwrite,
                     partial(_bar, ctx, side),
                     partial(ctx.console.line, f"        waiting for another run that writes {name}"),
@@ -187,7 +192,7 @@ class WriteProfiles(Command):
         from models.llm.writers.openai import OpenAIWriter
 
         # Read here and held nowhere: what a command holds is written down.
-        key = os.environ.get(self.api_key_env, "")
+        key = _NO_KEY if self.api_key_env is None else os.environ.get(self.api_key_env, "")
         return lambda: OpenAIWriter(
             self.model_name, self.base_url, key, self.max_tokens, self.temperature, self.concurrency, self.timeout_s,
             self.max_retries,

@@ -96,13 +96,15 @@ def write_down(
     asks: Sequence[Ask],
     writer: Callable[[], Writer],
     model: str,
+    of: tuple[str, str],
     overwrite: bool,
     bar: Callable[[int], Any],
     waiting: Callable[[], None],
 ) -> Outcome:
     """Let a writer answer what the file lacks; each answer is in the file before the next is looked at.
 
-    writer: makes the writer, where anything is to be asked. bar: makes a progress bar of so many prompts.
+    writer: makes the writer, where anything is to be asked. of: the side and the dataset that are
+        described. bar: makes a progress bar of so many prompts.
     waiting: is called before this process waits for another one that writes the same file.
     ProfileError where the file cannot be read, or holds other descriptions and `overwrite` is False.
     """
@@ -125,6 +127,7 @@ def write_down(
                 outcome.note(answer)
                 if isinstance(answer, Answer):
                     ask = left.asks[number]
-                    log.append(Profile(ask.id, ask.prompt, answer.text, model, ask.prompt_sha, ask.train_fingerprint))
+                    made = (ask.id, ask.prompt, answer.text, model, ask.prompt_sha, ask.train_fingerprint)
+                    log.append(Profile(*made, *of))
                 progress.update()
     return outcome

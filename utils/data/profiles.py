@@ -22,6 +22,7 @@ class Profile:
 
     prompt_sha: of the model, the prompt and how it was asked; empty in a file that RecBridge has not written.
     train_fingerprint: of the train part that the prompt tells of; None where it tells of none, or nobody knows.
+    side, dataset: whose it is; None where the file does not say.
     """
 
     id: str
@@ -30,6 +31,8 @@ class Profile:
     model: str
     prompt_sha: str
     train_fingerprint: str | None
+    side: str | None = None
+    dataset: str | None = None
 
 
 class ProfileLog:
@@ -67,15 +70,19 @@ def read_history(path: Path) -> list[tuple[str, Profile]]:
 def latest(path: Path, history: Iterable[tuple[str, Profile]]) -> dict[str, Profile]:
     """The profile of each id that counts; ProfileError where two lines contradict each other.
 
-    A line of another prompt replaces what stands before it. Lines of one prompt say the same; and lines without a
-    `prompt_sha` were not written one after the other by us, so an id has only one of them.
+    A line of another prompt replaces what stands before it. Lines of one prompt say the same; and an id with a line
+    without `prompt_sha`, which we have not written, has only that one.
     """
     found: dict[str, Profile] = {}
     said: dict[tuple[str, str], tuple[str, str]] = {}
+    first: dict[str, tuple[str, Profile]] = {}
     for where, profile in history:
         first_where, description = said.setdefault((profile.id, profile.prompt_sha), (where, profile.description))
-        if where != first_where and (not profile.prompt_sha or description != profile.description):
-            raise ProfileError(f"{path}, {where}: the id '{profile.id}' stands in {first_where} already; remove one")
+        before_where, before = first.setdefault(profile.id, (where, profile))
+        foreign = where != before_where and not (profile.prompt_sha and before.prompt_sha)
+        if foreign or (where != first_where and description != profile.description):
+            at = before_where if foreign else first_where
+            raise ProfileError(f"{path}, {where}: the id '{profile.id}' stands in {at} already; remove one")
         found[profile.id] = profile
     return found
 
@@ -160,7 +167,8 @@ def _profile(where: str, entry: Any) -> Profile:
         raise ProfileError(f"{where}: the id is {json.dumps(token):.60}, not a text or a whole number")
     if not isinstance(entry["description"], str):
         raise ProfileError(f"{where}: the description of '{token}' is not a text")
-    texts = {key: _text(where, entry, key) for key in ("prompt", "model", "prompt_sha", "train_fingerprint")}
+    named = ("prompt", "model", "prompt_sha", "train_fingerprint", "side", "dataset")
+    texts = {key: _text(where, entry, key) for key in named}
     return Profile(
         str(token),
         texts["prompt"] or "",
@@ -168,6 +176,8 @@ def _profile(where: str, entry: Any) -> Profile:
         texts["model"] or "",
         texts["prompt_sha"] or "",
         texts["train_fingerprint"],
+        texts["side"],
+        texts["dataset"],
     )
 
 

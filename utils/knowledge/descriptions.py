@@ -34,6 +34,12 @@ def descriptions(ctx: RunContext, name: str, parameter: str, noun: str, tokens: 
         profiles = read_profiles(path)
     except ProfileError as error:
         raise StepError(parameter, str(error)) from error
+    if not profiles:
+        raise StepError(parameter, f"{path} is empty; write_profiles fills it")
+    for said, here in (("side", noun), ("dataset", str(ctx.settings["dataset"]))):
+        other = next((value for one in profiles.values() if (value := getattr(one, said)) not in (None, here)), None)
+        if other is not None:
+            raise StepError(parameter, f"{name} describes {other}, not {here}; name the file of these {noun}")
     used = {token: profiles[token] for token in tokens if token in profiles}
     if not used:
         examples = [", ".join(list(some)[:3]) or "none" for some in (profiles, tokens)]
@@ -58,4 +64,6 @@ def descriptions(ctx: RunContext, name: str, parameter: str, noun: str, tokens: 
         f"; {strangers:,} of the {len(profiles):,} ids in {name} are no {noun} of this dataset" if strangers else ""
     )
     texts = {token: profile.description.strip() for token, profile in used.items()}
+    empty = sum(not text for text in texts.values())
+    left_out += f"; {empty:,} of the descriptions are empty" if empty else ""
     return Described({token: text for token, text in texts.items() if text}, meta, left_out)

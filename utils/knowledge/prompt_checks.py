@@ -103,7 +103,9 @@ def missing_model(name: str) -> Iterator[Complaint]:
         yield Complaint(("model",), wrong)
 
 
-def bad_endpoint(model: str | None, base_url: str | None, api_key_env: str, needs_key: bool) -> Iterator[Complaint]:
+def bad_endpoint(
+    model: str | None, base_url: str | None, api_key_env: str | None, needs_key: bool
+) -> Iterator[Complaint]:
     """What an endpoint is asked for, where it is, and the variable with its key; what may be a secret is not repeated.
 
     needs_key: whether the variable is read by this step.
@@ -112,6 +114,8 @@ def bad_endpoint(model: str | None, base_url: str | None, api_key_env: str, need
         yield Complaint(("model",), "the writer 'openai' needs the name that the endpoint gives the model")
     if base_url is not None:
         yield from _bad_address(base_url)
+    if api_key_env is None:
+        return
     if not _VARIABLE.fullmatch(api_key_env):
         yield Complaint(
             ("api_key_env",),
@@ -120,7 +124,10 @@ def bad_endpoint(model: str | None, base_url: str | None, api_key_env: str, need
             secret=True,
         )
     elif needs_key and not os.environ.get(api_key_env, "").strip():
-        yield Complaint(("api_key_env",), f"the environment variable {api_key_env} is not set")
+        yield Complaint(
+            ("api_key_env",),
+            f"the environment variable {api_key_env} is not set; api_key_env: null is for an endpoint without key",
+        )
 
 
 def _bad_address(url: str) -> Iterator[Complaint]:

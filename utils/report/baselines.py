@@ -7,6 +7,7 @@ from pathlib import Path
 
 from utils.journal.outcome import WITHOUT_EFFECT
 from utils.journal.records import RunRecord
+from utils.recbole_port import known_models
 from utils.registry import did_you_mean
 from utils.report.comparison import Comparison, compare, correct, unfair
 from utils.report.variants import Variant
@@ -65,6 +66,8 @@ def _baseline(
     twins = [other for other in plain if other.model == variant.model and _same_data(other, variant)]
     if not twins and (controls := _controls(variant, variants)):
         return controls[0], ""
+    if not twins and variant.model in known_models.models() and known_models.takes_vectors(variant.model):
+        return None, f"{variant.model} has no plain run; name its backbone's scenario as baseline of {variant.scenario}"
     if not twins:
         return None, f"no plain run of {variant.model} on the same data to compare {variant.scenario} with"
     shared = [twin for twin in twins if twin.by_seed.keys() & variant.by_seed.keys()] or twins

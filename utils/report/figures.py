@@ -11,6 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from utils.journal.outcome import CONTROL_NAMES
+
 MOST_ROWS = 60
 DPI = 160
 WIDTH_PX = 900
@@ -89,5 +91,7 @@ def _figure(rows: list[tuple[Mapping[str, Any], Mapping[str, Any]]], metric: str
 
 def _label(group: Mapping[str, Any]) -> str:
     text = f"{group['model']} · {group['variant']}"
-    short = text if len(text) <= LONGEST_LABEL else text[: LONGEST_LABEL - 1] + "…"
-    return f"{short} (control)" if group["control"] else short
+    # What a control is stands at the end of the variant's name, which is cut first.
+    end = f" ({CONTROL_NAMES[group['control']]})" if group["control"] in CONTROL_NAMES else ""
+    most = LONGEST_LABEL - len(end)
+    return (text if len(text) <= most else text[: most - 1] + "…") + end

@@ -31,11 +31,12 @@ def variants_table(runs: Sequence[Run], baseline: str | None = None) -> str:
     header = ["model", "variant", "seeds", *metrics, *map(slices.label, cold)]
     told = ["gain", "95% interval", "p", "verdict"] if comparisons else []
     rows = [
-        [*_numbers(variant, metrics, cold), *(_compared(variant, comparisons.get(variant.key)) if told else [])]
+        [*_numbers(variant, metrics, cold), *(_compared(comparisons.get(variant.key)) if told else [])]
         for variant in variants
     ]
     alike = ((variant.model, outcome) for variant in variants for outcome in outcomes_alike(variant))
     notes = [
+        *_failures(variants),
         *_against_controls(comparisons.values()),
         *slices.meaning(cold, alike),
         *_notes(variants, comparisons, reasons),
@@ -61,9 +62,15 @@ def _cell(found: tuple[float, float | None] | None) -> str:
     return f"{mean:.4f}" + (f" ±{deviation:.4f}" if deviation is not None else "")
 
 
-def _compared(variant: Variant, comparison: Comparison | None) -> list[str]:
-    metric = variant.valid_metric
-    if comparison is None or (gain := comparison.gains.get(metric)) is None:
+def _compared(comparison: Comparison | None) -> list[str]:
+    # A gain over a control is told below: here it would pass for one over the plain model.
+    return ["", "", "", ""] if comparison is None or comparison.baseline.control else _told(comparison)
+
+
+def _told(comparison: Comparison) -> list[str]:
+    """Gain, interval, p and verdict in the valid metric; empty where it was not measured on both sides."""
+    metric = comparison.variant.valid_metric
+    if (gain := comparison.gains.get(metric)) is None:
         return ["", "", "", ""]
     size = f"{gain.gain:+.4f} {metric}" + (f" ({gain.relative:+.1%})" if gain.relative is not None else "")
     interval = f"{gain.interval[0]:+.4f} to {gain.interval[1]:+.4f}" if gain.interval else ""
@@ -72,12 +79,22 @@ def _compared(variant: Variant, comparison: Comparison | None) -> list[str]:
 
 def _against_controls(comparisons: Iterable[Comparison]) -> Iterator[str]:
     """A line for each variant and control of it: what is left of the gain is what the vectors say."""
-    for each in (one for found in comparisons for one in found.against_controls):
-        size, interval, p, verdict = _compared(each.variant, each)
+    for each in (one for found in comparisons for one in (found, *found.against_controls) if one.baseline.control):
+        size, interval, p, verdict = _told(each)
         if size:
             tested = f", p {p}" if p else ""
             pair = f"{each.variant.name} against {each.baseline.name}"
             yield f"{pair}: {size}, {interval or 'no interval'}{tested}: {verdict}"
+
+
+def _failures(variants: Iterable[Variant]) -> Iterator[str]:
+    """A line for each variant of which some runs were tested and others failed: the number of seeds does not tell."""
+    for variant in variants:
+        failed = [run for run in variant.runs if run.record.status != "done" and run.seed not in variant.by_seed]
+        if failed and variant.tested:
+            seeds = ", ".join(str(run.seed) for run in failed)
+            why = str((failed[-1].record.error or {}).get("message", "")).partition("\n")[0]
+            yield f"{variant.name}: no result with seed {seeds} ({failed[-1].record.status}{why and f': {why}'})"
 
 
 def _notes(variants: Sequence[Variant], comparisons: Mapping[str, Comparison], reasons: Mapping[str, str]) -> list[str]:

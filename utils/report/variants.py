@@ -90,7 +90,9 @@ class Variant:
         """The scenario, and in brackets what was transferred, or how the runs ended where none was tested."""
         if not self.tested:
             last = self.runs[-1].record.status
-            return f"{self.scenario} ({'not tested' if last == 'done' else last}){self.told_apart}"
+            as_control = self.record.settings.get("control")
+            how = "not tested" if last == "done" else last
+            return f"{self.scenario} ({how}{(as_control and f', {as_control}') or ''}){self.told_apart}"
         outcome = self.outcomes[-1]
         labels = [
             *outcome.losses,
@@ -152,7 +154,11 @@ def variants_of(runs: Iterable[Run]) -> list[Variant]:
     for run in sorted(runs, key=lambda run: (run.record.scenario, run.record.started)):
         key = _key(run.record)
         found.setdefault(key, Variant(key)).runs.append(run)
-    variants = list(found.values())
+    # Controls stand below what they are controls of, whichever ran first.
+    order = [None, "plain", "random", "shuffled"]
+    variants = sorted(
+        found.values(), key=lambda one: (one.record.scenario, order.index(one.record.settings.get("control")))
+    )
     _tell_apart(variants)
     return variants
 

@@ -27,7 +27,8 @@ def find_control_misfits(settings: Mapping[str, Any], commands: Sequence[Command
     taking = [command for command in commands if command.takes_vectors(settings)]
     if not taking:
         message = (
-            f"{named}: no step carries vectors into the model (wrap_model, init_embeddings), so none can be replaced"
+            f"{named}: no step carries vectors into the model (wrap_model, init_embeddings), so none can be replaced; "
+            "add such a step, or remove this line"
         )
         yield Finding((named,), message, at_key=True)
     elif "plain" in asked and any(command.name == "init_model" for command in taking):

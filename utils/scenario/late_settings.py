@@ -63,8 +63,7 @@ def _read_by_data(setting: str, view: PlanView) -> str | None:
         loads = "preprocess_random"
     if loads is not None:
         return f"{setting} comes too late: '{loads}' has loaded the dataset already"
-    drawn = setting == "seed" and _follows(view, ("reduce_dim",))
-    return None if drawn or any(map(_loads_data, view.later)) else _never(setting, "'init_model'")
+    return None if any(map(_loads_data, view.later)) else _never(setting, "'init_model'")
 
 
 def loads_at_start(settings: Mapping[str, Any]) -> bool:

@@ -81,14 +81,16 @@ def test_what_is_no_table_is_refused(name: str, message: str) -> None:
 def test_of_several_tables_one_has_to_be_named() -> None:
     model = Recommender()
     model.second = nn.Embedding(FIELDS.n_users, 2)
-    with pytest.raises(LayerError, match=r"2 tables of 6 rows \(user_embedding, second\); say which"):
+    with pytest.raises(LayerError, match=r"2 tables of users and their padding \(user_embedding, second\); say which"):
         only_table(model, "users", FIELDS)
     assert named_table(model, "second", "users", FIELDS).module is model.second
 
 
 def test_with_as_many_users_as_items_a_size_says_nothing() -> None:
     model = Recommender(n_items=6)
-    with pytest.raises(LayerError, match=r"2 tables of 6 rows \(user_embedding, item_embedding\); say which"):
+    with pytest.raises(
+        LayerError, match=r"2 tables of items and their padding \(user_embedding, item_embedding\); say which"
+    ):
         only_table(model, "items", EQUAL)
     del model.user_embedding
     with pytest.raises(LayerError, match=r"one table of 6 rows \(item_embedding\), but as many users as items"):

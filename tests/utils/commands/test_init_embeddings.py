@@ -203,6 +203,9 @@ def test_of_several_tables_one_has_to_be_named(workspace: Workspace) -> None:
     sizes = {"mf_embedding_size": 8, "mlp_embedding_size": 8, "mlp_hidden_size": [8]}
     settings = {"model": "NeuMF", **sizes}
     said = _error(_start(workspace, "which", settings=settings, users_emb_file="u8.pt"))
-    assert said == ("init_embeddings: NeuMF has 2 tables of 31 rows (user_mf_embedding, user_mlp_embedding); say which")
+    assert said == (
+        "init_embeddings: NeuMF has 2 tables of users and their padding (user_mf_embedding, user_mlp_embedding); "
+        "say which (here: users_table: NAME)"
+    )
     named = {"users_emb_file": "u8.pt", "users_table": "user_mf_embedding"}
     assert _start(workspace, "this", settings=settings, **named).record.status == "done"

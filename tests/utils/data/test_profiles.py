@@ -147,3 +147,11 @@ def test_a_list_that_is_cut_short_is_refused(path: Path) -> None:
 
 def test_a_file_that_is_not_there_is_named(path: Path) -> None:
     assert _refusal(path) == "FILE cannot be read: No such file or directory"
+
+
+def test_a_second_line_that_is_not_ours_is_a_duplicate_and_no_replacement(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    ours = {"id": "1", "description": "ours", "prompt_sha": "aaaa"}
+    path.write_text(f"{json.dumps(ours)}\n" + '{"id": "1", "description": "something else entirely"}\n')
+    with pytest.raises(ProfileError, match=r"line 2: the id '1' stands in line 1 already; remove one"):
+        read_profiles(path)

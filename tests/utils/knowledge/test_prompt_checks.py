@@ -108,7 +108,8 @@ def test_a_step_that_can_run_has_no_problem(tiny: Workspace, params: dict[str, A
         ),
         (
             {**ITEMS, **ENDPOINT, "api_key_env": "NO_SUCH_KEY"},
-            "write_profiles.api_key_env: the environment variable NO_SUCH_KEY is not set",
+            "write_profiles.api_key_env: the environment variable NO_SUCH_KEY is not set; api_key_env: null is for an "
+            "endpoint without key",
         ),
     ],
 )

@@ -23,7 +23,7 @@ def test_it_shows_mean_deviation_count_gain_and_verdict(tmp_path: Path) -> None:
     assert second.endswith("0.074  no difference shown")
     assert notes == [
         "ranking: seen items left out",
-        "02_kt against 01_plain: not every run kept its metrics by user, so users are not tested",
+        "02_kt (rmse) against 01_plain (plain): not every run kept its metrics by user, so users are not tested",
         TESTED,
     ]
 
@@ -55,7 +55,7 @@ def test_an_unfair_comparison_says_why(tmp_path: Path) -> None:
     runs = [run(tmp_path, "01_plain", seed, 0.1) for seed in (1, 2)]
     runs += [run(tmp_path, "02_kt", seed, 0.2, "rmse", stage_settings={"epochs": 99}) for seed in (1, 2)]
     text = variants_table(runs)
-    assert "unfair: 02_kt against 01_plain: epochs: 99 against 8" in text
+    assert "unfair: 02_kt (rmse) against 01_plain (plain): epochs: 99 against 8" in text
     assert text.splitlines()[3].endswith("unfair")
 
 

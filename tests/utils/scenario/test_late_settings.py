@@ -21,8 +21,6 @@ def late(problems, steps):
         "set_config: {eval_batch_size: 100, mf_embedding_size: 32}, init_model",
         # A second model reads the model's settings again.
         "init_model, set_config: {mf_embedding_size: 32}, init_model",
-        # It draws with the seed, but needs no dataset.
-        "set_config: {seed: 5}, reduce_dim: {file_in: in.pt, file_out: out.pt, dimension: 4}",
     ],
 )
 def test_a_setting_that_still_has_an_effect_is_accepted(problems, steps, tmp_path):

@@ -1,5 +1,8 @@
 // The gains over the baselines with their intervals.
 
+// A long name is cut, so what a control is stands at its end.
+const CONTROLS = { random: "random vectors", shuffled: "wrong owners" };
+
 const MOST_IN_FOREST = 60;
 
 function cut(text, length) {
@@ -20,7 +23,7 @@ function drawGains() {
   say($("gains-about"), about);
   $("gains-plot").hidden = !drawn.length;
   if (!drawn.length) return;
-  const names = drawn.map((group) => title(group) + (datasets.length > 1 ? ` · ${group.dataset}` : "") + (group.control ? " (control)" : ""));
+  const names = drawn.map((group) => title(group) + (datasets.length > 1 ? ` · ${group.dataset}` : "") + (group.control ? ` (${CONTROLS[group.control] ?? "control"})` : ""));
   const words = Object.keys(VERDICTS).filter((word) => drawn.some((group) => verdict(group) === word));
   const traces = words.map((word) => {
     const at = drawn.flatMap((group, index) => (verdict(group) === word ? [index] : []));
