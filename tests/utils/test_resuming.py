@@ -132,7 +132,8 @@ def test_several_losses_go_on_with_their_adapters_masks_and_schedules(
             "loss": "masked_reconstruction",
             "adapter": {"student": "linear"},
             "mask": {"users": "user_embedding", "ratio": 0.3},
-            **table,
+            "users_emb_file": "u6.pt",
+            "outputs": ["get_user_embedding"],
         },
     }
     steps = ["init_model", {"wrap_model": {"losses": losses}}, *TRAIN[1:]]

@@ -351,9 +351,14 @@ def test_ctrl_c_keeps_what_is_written_and_waits_for_no_request(tiny: Workspace) 
             os.kill(os.getpid(), signal.SIGINT)
         return Reply(completion("late").body, after_s=20)
 
-    with serving(behave) as served:
-        started = time.monotonic()
-        with pytest.raises(Cancelled):
-            _write(tiny, **_openai(served, concurrency=1, timeout_s=30))
-        assert time.monotonic() - started < 10
+    # Tests that were started in the background have the signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with serving(behave) as served:
+            started = time.monotonic()
+            with pytest.raises(Cancelled):
+                _write(tiny, **_openai(served, concurrency=1, timeout_s=30))
+            assert time.monotonic() - started < 10
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert len(_profiles(tiny)) == 5
