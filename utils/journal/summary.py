@@ -9,6 +9,7 @@ from utils.console import table
 from utils.journal import slices
 from utils.journal.outcome import CONTROL_NAMES, SEEN, Outcome, differences, outcome_of
 from utils.journal.records import RunRecord
+from utils.recbole_port import known_models
 
 ONE_SEED = "change: one run on each side; whether it would hold under another seed is not tested"
 
@@ -66,11 +67,11 @@ def _change(record: RunRecord, outcome: Outcome | None, records: Sequence[RunRec
     if outcome.loaded:
         return "-", f"change: {name} was loaded from a checkpoint, so it is compared with none"
     plain = [(other, found) for other in records if (found := _plain_outcome(other)) and _same_task(other, record)]
+    model = str(record.settings["model"])
+    if not plain and model in known_models.models() and known_models.takes_vectors(model):
+        return "-", f"change: {model} has no plain run; name its backbone's scenario as baseline of {name}"
     if not plain:
-        return (
-            "-",
-            f"change: no plain run of {record.settings['model']} on the same data and seed to compare {name} with",
-        )
+        return "-", f"change: no plain run of {model} on the same data and seed to compare {name} with"
     fair = [found for _, found in plain if not differences(found, outcome)]
     if not fair:
         other, found = plain[0]

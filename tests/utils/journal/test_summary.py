@@ -69,6 +69,14 @@ def test_without_a_plain_run_the_change_is_not_told() -> None:
     )
 
 
+def test_a_model_that_is_made_of_vectors_is_asked_for_its_backbone() -> None:
+    kar = _one("02", 0.25, "inputs")
+    kar.settings["model"] = "DCNKAR"
+    assert summary_table([kar]).splitlines()[-1] == (
+        "change: DCNKAR has no plain run; name its backbone's scenario as baseline of 02"
+    )
+
+
 def test_of_two_plain_runs_alike_with_other_results_none_is_picked() -> None:
     records = [_one("01", 0.2), _one("02", 0.3), _one("03", 0.25, "rmse")]
     assert summary_table(records).splitlines()[-1] == (
