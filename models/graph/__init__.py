@@ -1,0 +1,1 @@
+"""Networks over subgraphs, and the batches that they read."""

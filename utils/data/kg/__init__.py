@@ -1,0 +1,1 @@
+"""Knowledge graphs by token: triples, links to items, and what each node is called."""

@@ -1,0 +1,81 @@
+"""Triples and who touches whom: a knowledge graph as arrays, its entities by token."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Adjacency:
+    """Both directions of every triple as CSR: node i is touched by entries indptr[i] to indptr[i + 1].
+
+    indptr [n_nodes + 1] int64. neighbours [n] int32: the node at the other end. relations [n] int32: the relation's
+    number where the node is the head, the number plus the number of relations where it is the tail. The entries of a
+    node are sorted by neighbour, then by relation.
+    """
+
+    indptr: np.ndarray
+    neighbours: np.ndarray
+    relations: np.ndarray
+
+    @property
+    def degrees(self) -> np.ndarray:
+        """[n_nodes] int64: how many triples touch each node; parallel ones count."""
+        return np.diff(self.indptr)
+
+
+@dataclass(frozen=True)
+class KnowledgeGraph:
+    """Distinct triples [n, 3] int32 of (head, relation, tail).
+
+    entities: tokens in sorted order, so that a smaller number is an earlier token; node i is entities[i].
+    relations: tokens in sorted order. Two relations between the same two entities are two triples.
+    """
+
+    entities: tuple[str, ...]
+    relations: tuple[str, ...]
+    triples: np.ndarray
+
+    @classmethod
+    def of(cls, heads: Iterable[str], relations: Iterable[str], tails: Iterable[str]) -> KnowledgeGraph:
+        """From three columns of tokens; a triple that stands there twice counts once."""
+        head, relation, tail = (np.asarray(list(column), dtype=object) for column in (heads, relations, tails))
+        codes, entities = pd.factorize(np.concatenate([head, tail]), sort=True)
+        kinds, names = pd.factorize(relation, sort=True)
+        columns = (codes[: len(head)], kinds, codes[len(head) :])
+        triples = np.unique(np.stack(columns, axis=1).astype(np.int32).reshape(-1, 3), axis=0)
+        return cls(tuple(map(str, entities)), tuple(map(str, names)), triples)
+
+    def __len__(self) -> int:
+        """How many nodes there are."""
+        return len(self.entities)
+
+    @cached_property
+    def node_of(self) -> dict[str, int]:
+        """Entity token -> node."""
+        return {entity: node for node, entity in enumerate(self.entities)}
+
+    @cached_property
+    def adjacency(self) -> Adjacency:
+        """Both directions of every triple."""
+        heads, relations, tails = self.triples.astype(np.int64).T
+        ends = np.concatenate([heads, tails])
+        others = np.concatenate([tails, heads])
+        kinds = np.concatenate([relations, relations + len(self.relations)])
+        order = np.lexsort((kinds, others, ends))
+        indptr = np.zeros(len(self) + 1, dtype=np.int64)
+        np.cumsum(np.bincount(ends, minlength=len(self)), out=indptr[1:])
+        return Adjacency(indptr, others[order].astype(np.int32), kinds[order].astype(np.int32))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A short hash of the triples, whatever the order they were read in."""
+        digest = hashlib.sha256("\n".join([*self.entities, "", *self.relations]).encode())
+        digest.update(self.triples.astype("<i4").tobytes())
+        return digest.hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Which parts of a knowledge graph a user's history asks for."""
