@@ -85,8 +85,8 @@ class Queries:
 class Retrieved:
     """The subgraphs of S users, as the nodes that they grow from.
 
-    centres [S, slots, N] int32: distinct within a slot, -1 after the last; scores [S, slots, N] float32, falling within a
-    slot, 0 where there is no centre.
+    centres [S, slots, N] int32: distinct within a slot, -1 after the last. scores [S, slots, N] float32: falling within
+    a slot, 0 where there is no centre.
     orders: for each slot, the order of the vectors that a mean over its centres takes.
     expansion: how a subgraph grows from its centre; hops: how far, of a ball.
     """
@@ -104,11 +104,16 @@ class Retriever(Protocol):
     def __call__(self, index: Index, queries: Queries, n: int) -> Retrieved: ...
 
 
-R = TypeVar("R", bound=type)
+R = TypeVar("R", bound=type[Retriever])
 
-RETRIEVERS: Registry[type] = Registry("retriever", package="utils.retrieval.retrievers")
+RETRIEVERS: Registry[type[Retriever]] = Registry("retriever", package="utils.retrieval.retrievers")
 
 
 def retriever(name: str) -> Callable[[R], R]:
     """Decorator that makes a frozen dataclass usable as `retriever: name`; its fields are `retriever_options`."""
-    return RETRIEVERS.register(name)
+
+    def enter(cls: R) -> R:
+        RETRIEVERS.register(name)(cls)
+        return cls
+
+    return enter
