@@ -100,6 +100,7 @@ class Command(BaseModel):
     shorthand: parameters that `params` may give without their names: one name takes the whole value,
         several take a list of as many values.
     draws: the step uses the global random generators as RecBole does; all others leave them untouched.
+    explained: parameter that others have and this command has not -> what to do instead.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -110,6 +111,7 @@ class Command(BaseModel):
     drops: ClassVar[frozenset[str]] = frozenset()
     shorthand: ClassVar[tuple[str, ...]] = ()
     draws: ClassVar[bool] = False
+    explained: ClassVar[Mapping[str, str]] = {}
 
     def check(self, view: PlanView) -> Iterable[Complaint]:
         """What is wrong in this plan, beyond the types of the parameters."""

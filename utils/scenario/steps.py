@@ -211,6 +211,8 @@ def _translate(
         shown = dotted((cls.name, *(found.path[1:] if by_shorthand else found.path)))
         if found.kind == "unknown":
             none = "" if cls.model_fields else f"; {cls.name} takes none"
-            yield source.problem(place, f"{shown}: unknown parameter{found.text}{none}", at_key=True)
+            instead = cls.explained.get(str(found.path[-1])) if len(found.path) == 1 else None
+            text = f"; {instead}" if instead else f"{found.text}{none}"
+            yield source.problem(place, f"{shown}: unknown parameter{text}", at_key=True)
         else:
             yield source.problem(place, f"{shown}: {found.text}")
