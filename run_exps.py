@@ -21,6 +21,7 @@ EXAMPLES = """examples:
   python run_exps.py --report folder                   one page with tables, tests, curves and costs
   python run_exps.py --query "model=SASRec ndcg@10>0.1"  which runs there are
   python run_exps.py --rerun saved/RUN                 repeat a run; do the numbers agree?
+  python run_exps.py my.yaml --show-subgraph 13        the page of what was retrieved for user 13
   python run_exps.py --list commands                   what a scenario may say
 
 exit codes: 0 all went well, 1 a run failed or was cancelled, 2 a scenario or a flag is invalid
@@ -51,11 +52,14 @@ def build_parser() -> argparse.ArgumentParser:
     instead.add_argument("--check", action="store_true", help="check the scenarios and run nothing")
     instead.add_argument("--info", action="store_true", help="print each scenario's layer tree and train nothing")
     instead.add_argument("--report", action="store_true", help="write report.html, .csv and .png of the PATHs' runs")
+    instead.add_argument(
+        "--show-subgraph", metavar="USER", help="write a page of what the scenario has retrieved for this user"
+    )
     instead.add_argument("--rerun", metavar="RECORD", help="repeat a run (its record, folder or id) and compare")
     instead.add_argument("--query", metavar="TEXT", help='runs that fit, e.g. "model=SASRec ndcg@10>0.1"')
     instead.add_argument("--worker", metavar="ADDRESS", help="be N (--jobs) workers of this Dask scheduler")
     instead.add_argument("--one-worker", metavar="ADDRESS", help=argparse.SUPPRESS)
-    parser.add_argument("--out", metavar="DIR", help="where --report writes; else beside the first PATH")
+    parser.add_argument("--out", metavar="DIR", help="where --report and --show-subgraph write; else beside PATH")
     parser.add_argument(
         "--set",
         action="append",
@@ -66,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--list",
-        choices=["commands", "losses", "recommenders", "settings"],
+        choices=["commands", "losses", "recommenders", "retrievers", "settings"],
         dest="listing",
         help="what there is; the settings of one model with --set model=NAME",
     )
@@ -104,6 +108,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.report:
         _only_with(parser, options, "report", "paths", "baseline", "out")
         return cli.report(options.paths, options.baseline, options.out)
+    if options.show_subgraph is not None:
+        _only_with(parser, options, "show_subgraph", "paths", "out", "overrides")
+        return cli.show_subgraph(options.paths, options.show_subgraph, options.out, options.overrides)
     checked = () if options.info else ("scheduler", "baseline", "seeds")
     running = () if options.info or options.check else ("resume", "jobs")
     _only_with(parser, options, "check", "info", "paths", "start_with", "overrides", *checked, *running)
@@ -113,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
 
 
-_MODES = ("listing", "worker", "query", "rerun", "report", "check", "info")
+_MODES = ("listing", "worker", "query", "rerun", "report", "show_subgraph", "check", "info")
 
 
 def _only_with(parser: argparse.ArgumentParser, options: argparse.Namespace, *read: str) -> None:

@@ -127,7 +127,7 @@ def _print_trees(checked: Sequence[Plan], console: Console) -> int:
 
 
 def show_listing(what: str, overrides: Sequence[str]) -> int:
-    """Print one line per command, loss, recommender or setting; returns the exit code."""
+    """Print one line per command, loss, recommender, retriever or setting; returns the exit code."""
     from utils.listing import listing
     from utils.recbole_port import known_models
     from utils.registry import did_you_mean
@@ -151,6 +151,33 @@ def show_listing(what: str, overrides: Sequence[str]) -> int:
         Console().line(render_problems([Problem(f"--set {wrong}", 0, 0, what_is)]))
         return INVALID
     Console().line(listing(what, model))
+    return DONE
+
+
+def show_subgraph(paths: Sequence[str], user: str, out: str | None, overrides: Sequence[str]) -> int:
+    """Write the page of a user's subgraphs, as the scenario has retrieved them; returns the exit code."""
+    from utils.subgraph_page import CannotShow, write_page
+
+    console = Console()
+    try:
+        checked = read_plans(paths, 0, overrides)
+    except ScenarioError as error:
+        console.line(render_problems(error.problems))
+        return INVALID
+    if len(checked) != 1:
+        console.line(f"--show-subgraph shows those of one scenario, and these are {len(checked)}; name the file")
+        return INVALID
+    (plan,) = checked
+    try:
+        # Under a random split each seed has another train part.
+        path = write_page(for_each_seed([plan], None)[0], user, Path(out) if out else plan.path.parent, console)
+    except CannotShow as error:
+        console.line(str(error))
+        return INVALID
+    except OSError as error:
+        console.line(f"the page cannot be written: {error}")
+        return FAILED
+    console.line(f"wrote {path}")
     return DONE
 
 

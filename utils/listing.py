@@ -1,4 +1,4 @@
-"""What a scenario may say: commands, losses, recommenders and settings, a line each."""
+"""What a scenario may say: commands, losses, recommenders, retrievers and settings, a line each."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ _DEFAULT_WIDTH = 24
 
 
 def listing(what: str, model: str | None = None) -> str:
-    """One line per command, loss, recommender or setting; the settings that `model` reads, or those of all models."""
-    lines = {"commands": _commands, "losses": _losses, "recommenders": _recommenders}
+    """One line per command, loss, recommender, retriever or setting; the settings that `model` reads, or those of all models."""
+    lines = {"commands": _commands, "losses": _losses, "recommenders": _recommenders, "retrievers": _retrievers}
     return "\n".join(_settings(model) if what == "settings" else lines[what]())
 
 
@@ -38,6 +38,13 @@ def _recommenders() -> Iterator[str]:
 
     for model in known_models.models().values():
         yield f"{model.name:<16} {model.family}"
+
+
+def _retrievers() -> Iterator[str]:
+    from utils.retrieval.base import RETRIEVERS
+
+    for name, cls in RETRIEVERS.items():
+        yield f"{name:<12} {_first_sentence(cls.__doc__)}"
 
 
 def _settings(model: str | None) -> Iterator[str]:

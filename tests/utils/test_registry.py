@@ -6,6 +6,7 @@ from models.losses import loss_names
 from utils.commands.base import COMMANDS
 from utils.recbole_port import known_models
 from utils.registry import Registry, UnknownName, did_you_mean, nearest
+from utils.retrieval.base import RETRIEVERS
 
 # A name that users may write is a promise: it may be added to, and changed only with an alias.
 COMMAND_NAMES = [
@@ -20,6 +21,7 @@ COMMAND_NAMES = [
     "print",
     "reduce_dim",
     "remove_outputs",
+    "retrieve_subgraph",
     "save_datasets",
     "set",
     "set_config",
@@ -51,6 +53,7 @@ LOSS_NAMES = [
     "rkd_distance",
     "rmse",
 ]
+RETRIEVER_NAMES = ["khop", "pcst", "ppr", "similarity"]
 RECOMMENDER_NAMES = ["AutoIntKAR", "DCNKAR", "DeepFMKAR"]
 
 
@@ -66,6 +69,10 @@ def test_all_loss_names():
 def test_all_recommenders_of_ours():
     own = sorted(model.name for model in known_models.models().values() if model.family == "own")
     assert own == RECOMMENDER_NAMES
+
+
+def test_all_retriever_names():
+    assert RETRIEVERS.names() == RETRIEVER_NAMES
 
 
 def test_a_command_file_is_named_like_its_command():

@@ -1,0 +1,66 @@
+"""What subgraphs say of users and items, as vector files that any recommender can be given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from utils.context import RunContext
+from utils.scenario.errors import StepError
+
+if TYPE_CHECKING:
+    import torch
+
+    from utils.commands.retrieve_subgraph import RetrieveSubgraph
+    from utils.data.sides import Side
+    from utils.retrieval.base import Index
+    from utils.retrieval.store import SubgraphFile
+
+
+def write_vectors_of(ctx: RunContext, asked: RetrieveSubgraph, index: Index, file: SubgraphFile) -> dict[str, int]:
+    """Write the vectors of users and items that are asked for; how many rows each has, by parameter."""
+    from utils.retrieval.pooled import item_vectors, user_vectors
+
+    rows: dict[str, int] = {}
+    if asked.users_emb_file is not None:
+        vectors, present = user_vectors(index, file.retrieved)
+        rows["users_emb_file"] = _write(ctx, asked, "users", file.users, vectors, present, file.fingerprint)
+    if asked.items_emb_file is not None:
+        vectors, present = item_vectors(index)
+        rows["items_emb_file"] = _write(ctx, asked, "items", index.items.tokens, vectors, present, index.fingerprint)
+    return rows
+
+
+def _write(
+    ctx: RunContext,
+    asked: RetrieveSubgraph,
+    side: Side,
+    tokens: Sequence[str],
+    vectors: torch.Tensor,
+    present: torch.Tensor,
+    content: str,
+) -> int:
+    from utils.data.embeddings import VectorFile, VectorFileError, read_vectors, write_vectors
+
+    parameter = f"{side}_emb_file"
+    path = ctx.vector_path(getattr(asked, parameter))
+    told = {
+        "side": side,
+        "dataset": ctx.settings["dataset"],
+        "encoder": asked.text_encoder,
+        # What nodes are called, and who is popular, the train part decides.
+        "train_fingerprint": ctx.train_fingerprint,
+        "subgraphs": content,
+    }
+    if path.exists() and not asked.overwrite:
+        try:
+            if read_vectors(path).meta == told:
+                return int(present.sum())
+        except VectorFileError as error:
+            raise StepError(parameter, f"{error}; set overwrite: True, or name another file") from error
+        raise StepError(parameter, f"{path} holds other vectors; set overwrite: True, or name another file")
+    if not bool(present.any()):
+        raise StepError(parameter, f"none of the {len(tokens):,} {side} has a subgraph")
+    kept = tuple(token for token, there in zip(tokens, present.tolist(), strict=True) if there)
+    write_vectors(path, VectorFile(vectors[present], kept, told))
+    return len(kept)
