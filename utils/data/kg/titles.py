@@ -1,26 +1,17 @@
-"""Which two titles name one work: by words and year, whatever the article's place, the accents or the brackets."""
+"""Which two titles name one work: by name and year, whatever the article's place, the accents or the brackets."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-# What lists put after a comma, so that "Godfather, The" stands under G.
-_ARTICLES = (
-    "the a an le la les l' un une des el los las lo il i gli uno una o os as um uma "
-    "der die das den dem ein eine het een de det en ett"
-).split()
-_LAST_ARTICLE = re.compile(rf"^(.+),\s+({'|'.join(_ARTICLES)})$", re.IGNORECASE)
+from utils.data.kg.title_names import bracketed, exact, loose, misspelt, partial, readable, series
+
+__all__ = ["Titled", "match_titles", "readable", "split_year"]
+
 _YEAR = re.compile(r"\s*\((\d{4})\)\s*$")
-_BRACKETS = re.compile(r"\s*\(([^()]*)\)")
-_SUBTITLE = re.compile(r":\s+|\s+-\s+")
-# Letters that no decomposition turns into plain ones.
-_LETTERS = str.maketrans(
-    {"ø": "o", "đ": "d", "ð": "d", "ł": "l", "æ": "ae", "œ": "oe", "þ": "th", "ı": "i", "&": " and "}
-)
 
 
 @dataclass(frozen=True)
@@ -38,118 +29,80 @@ def split_year(title: str) -> tuple[str, str]:
     return (title[: found.start()].strip(), found[1]) if found else (title.strip(), "")
 
 
-def readable(title: str) -> str:
-    """A title as it is said: "The Godfather" for "Godfather, The", within brackets too."""
-    plain = _BRACKETS.sub(lambda inner: f" ({_article_first(inner[1])})", title)
-    bracket = plain.find(" (")
-    head, rest = (plain, "") if bracket < 1 else (plain[:bracket], plain[bracket:])
-    return _article_first(head) + rest
-
-
 def match_titles(wanted: Iterable[Titled], known: Iterable[Titled]) -> dict[str, str]:
     """Key of what is wanted -> key of the known one that it names; what has no match, or two equal ones, is left out.
 
-    The rules are tried from the surest to the weakest: the same title, another title in brackets, a subtitle that one
-    side lacks. Within a rule the same year goes before the year next to it, which premieres and lists disagree on; a
-    subtitle may only be missing in the same year. Where a year is not known, any year will do.
-    The first rule that finds anything decides, and it decides for none where it finds two.
+    The rules are tried from the surest to the weakest, and the first that finds anything decides; where it finds two,
+    none is taken. The same year goes before the year next to it, since premieres and lists disagree by one; names that
+    are only alike must be of the same year. Where a year is not known, any year will do.
+    Two of those wanted may name one known, but a weak rule gives none away that a surer one gave to another.
     """
-    tables = [_Table(rule, known_ones) for known_ones in [list(known)] for rule in _RULES]
-    matches = {}
-    for one in wanted:
-        for table in tables:
-            found = table.nearest(one)
-            if found:
-                if len(found) == 1:
-                    matches[one.key] = found.pop()
-                break
+    known, left = list(known), list(wanted)
+    matches: dict[str, str] = {}
+    for rule in RULES:
+        named = _named(rule, known)
+        taken = set(matches.values()) if rule.weak else set()
+        unmatched = []
+        for one in left:
+            found = _find(one, rule, named) - taken
+            if len(found) == 1:
+                matches[one.key] = found.pop()
+            elif not found:
+                unmatched.append(one)
+        left = unmatched
     return matches
 
 
 @dataclass(frozen=True)
-class _Rule:
-    """Which names of both sides are compared, and how many years apart they may be."""
+class Rule:
+    """Which names of both sides are compared, and how many years they are apart."""
 
-    of_wanted: Callable[[str], set[str]]
-    of_known: Callable[[str], set[str]]
-    years_apart: int
-
-
-class _Table:
-    """The known ones by one rule's names."""
-
-    def __init__(self, rule: _Rule, known: Iterable[Titled]) -> None:
-        self._rule = rule
-        self._by_name: dict[str, set[tuple[str, str]]] = defaultdict(set)
-        for one in known:
-            title, year = _title_and_year(one)
-            for name in rule.of_known(title):
-                self._by_name[name].add((year, one.key))
-
-    def nearest(self, one: Titled) -> set[str]:
-        """Keys of the known ones with one of its names and the nearest year."""
-        title, year = _title_and_year(one)
-        named = {entry for name in self._rule.of_wanted(title) for entry in self._by_name.get(name, ())}
-        for apart in range(self._rule.years_apart + 1):
-            found = {key for other, key in named if _years_apart(year, other) == apart}
-            if found:
-                return found
-        return set()
+    wanted: Callable[[str], set[str]]
+    known: Callable[[str], set[str]]
+    years_apart: int = 0
+    weak: bool = True
 
 
-def _title_and_year(one: Titled) -> tuple[str, str]:
-    title, year = split_year(one.title)
-    return title, one.year.strip() or year
-
-
-def _years_apart(one: str, other: str) -> float:
-    """0 where either is not known; infinity where one is no year."""
-    if not one or not other:
-        return 0
-    try:
-        return abs(float(one) - float(other))
-    except ValueError:
-        return float("inf")
-
-
-def _main(title: str) -> set[str]:
-    """Its name without brackets."""
-    return _folded({_BRACKETS.sub("", title) or title})
-
-
-def _all(title: str) -> set[str]:
-    """Its name without brackets, with them, and what stands within each."""
-    return _main(title) | _folded({re.sub(r"[()]", " ", title), *_BRACKETS.findall(title)})
-
-
-def _short(title: str) -> set[str]:
-    """What stands before the subtitle; nothing where there is none."""
-    plain = _BRACKETS.sub("", title)
-    parts = _SUBTITLE.split(plain)
-    return _folded({parts[0]}) if len(parts) > 1 else set()
-
-
-_RULES = (
-    _Rule(_main, _main, 1),
-    _Rule(_all, _all, 1),
-    _Rule(_all, _short, 0),
-    _Rule(_short, _all, 0),
+RULES = (
+    Rule(exact, exact, weak=False),
+    Rule(bracketed, bracketed, weak=False),
+    Rule(exact, exact, years_apart=1),
+    Rule(bracketed, bracketed, years_apart=1),
+    Rule(loose, loose),
+    Rule(series, series),
+    Rule(loose, partial),
+    Rule(partial, loose),
+    Rule(misspelt, misspelt),
 )
 
 
-def _article_first(title: str) -> str:
-    found = _LAST_ARTICLE.match(title.strip())
-    if not found:
-        return title.strip()
-    return found[2] + ("" if found[2].endswith("'") else " ") + found[1]
+def _named(rule: Rule, known: Iterable[Titled]) -> dict[str, list[tuple[int | None, str]]]:
+    """Name -> year and key of all that have it."""
+    named = defaultdict(list)
+    for one in known:
+        title, year = _title_and_year(one)
+        for name in rule.known(title):
+            named[name].append((year, one.key))
+    return named
 
 
-def _folded(titles: Iterable[str]) -> set[str]:
-    """Titles as letters and digits alone: spaces, case, accents and punctuation do not count."""
-    folded = set()
-    for title in titles:
-        plain = _article_first(title).casefold().translate(_LETTERS)
-        letters = "".join(c for c in unicodedata.normalize("NFKD", plain) if c.isalnum())
-        if letters:
-            folded.add(letters)
-    return folded
+def _find(one: Titled, rule: Rule, named: dict[str, list[tuple[int | None, str]]]) -> set[str]:
+    """Keys of the known ones that share a name with it, in years as far apart as the rule says."""
+    title, year = _title_and_year(one)
+    alike = (entry for name in rule.wanted(title) for entry in named.get(name, ()))
+    return {key for other, key in alike if _years_apart(year, other) == rule.years_apart}
+
+
+def _title_and_year(one: Titled) -> tuple[str, int | None]:
+    """The year of its own column, else the one that its title ends in."""
+    title, in_title = split_year(one.title)
+    for year in (one.year, in_title):
+        try:
+            return title, int(float(year))
+        except (ValueError, OverflowError):
+            continue
+    return title, None
+
+
+def _years_apart(one: int | None, other: int | None) -> int:
+    return 0 if one is None or other is None else abs(one - other)
