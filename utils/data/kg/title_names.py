@@ -22,6 +22,7 @@ _BRACKETS = re.compile(r"\s*\(([^()]*)\)")
 _ALSO_KNOWN_AS = re.compile(r",?\s*a\.?k\.?a\.?\s+|/", re.IGNORECASE)
 _SUBTITLE = re.compile(r"(?::|\s[-–—]|,?\s+or[:,])\s+")
 _POSSESSIVE = re.compile(r"^.+?['’]s\s+")
+_PART = re.compile(r" part (?=\d)")
 # Letters that no decomposition turns into plain ones, and signs that are said as a word.
 _LETTERS = str.maketrans(
     {"ø": "o", "đ": "d", "ð": "d", "ł": "l", "æ": "ae", "œ": "oe", "þ": "th", "ı": "i", "&": " and ", "+": " and "}
@@ -63,7 +64,7 @@ def bracketed(title: str) -> set[str]:
 
 
 def loose(title: str) -> set[str]:
-    """The same without a leading article and "Part", with numbers as digits: "Twelve Monkeys", "Karate Kid Part III"."""
+    """The same with numbers as digits, without a leading article and "Part": "Twelve Monkeys", "Karate Kid Part III"."""
     return _loose(_titles(title))
 
 
@@ -121,8 +122,7 @@ def _loose(titles: Iterable[str]) -> set[str]:
         words = [_WRITTEN.get(word, word) for word in _words(title)]
         if len(words) > 1 and words[0] in _ARTICLES:
             words = words[1:]
-        kept = [word for word, after in zip(words, [*words[1:], ""]) if not (word == "part" and after.isdigit())]
-        folded.add("".join(kept))
+        folded.add(_PART.sub(" ", " ".join(words)).replace(" ", ""))
     return folded - {""}
 
 
