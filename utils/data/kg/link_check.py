@@ -46,7 +46,7 @@ def check_link(graph: KnowledgeGraph, links: Links, classes: Sequence[Sequence[s
     if len(rows) > _MOST_ITEMS:
         rows = np.sort(draw.choice(rows, _MOST_ITEMS, replace=False))
     touched = _shared(_touched(graph, links, rows)).T.tocsr()
-    named = _shared(_named([classes[row] for row in rows]))
+    named = _shared(_named([classes[row] for row in rows.tolist()]))
     if not touched.nnz or not named.nnz:
         return None
     lift = _lift(touched, named)
