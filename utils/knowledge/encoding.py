@@ -47,12 +47,14 @@ def encode_into(
     overwrite: bool,
     decides: Sequence[str] = ("train_fingerprint", "origin"),
     other: Callable[[Mapping[str, Any]], str] = lambda meta: "vectors of other texts",
+    encoder_parameter: str = "encoder",
 ) -> Encoded:
     """Make sure that `path` holds the vector of each text under its token.
 
     A file that holds just these is kept. One that holds anything else is replaced only with `overwrite`; the vectors
     of texts that it has are taken over. meta: what is true of the texts. parameter: names the file, for errors.
     decides: what of meta makes a file another one. other: from the meta of such a file to what it holds, in words.
+    encoder_parameter: names the encoder, for errors.
     """
     from utils.data.embeddings import VectorFile, write_vectors
 
@@ -69,17 +71,19 @@ def encode_into(
     known = _by_text(before)
     new = {key: text for key, text in zip(hashes, texts.values(), strict=True) if key not in known}
     if new:
-        encoded = encode_texts(ctx, list(new.values()), spec, batch_size, meta["side"])
+        encoded = encode_texts(ctx, list(new.values()), spec, batch_size, meta["side"], encoder_parameter)
         known |= dict(zip(new, encoded, strict=True))
     vectors = _stacked([known[key] for key in hashes])
     write_vectors(path, VectorFile(vectors, tuple(texts), {**meta, "content": content, "texts": hashes}))
     return Encoded(content, vectors, len(new), False)
 
 
-def encode_texts(ctx: RunContext, texts: list[str], spec: EncoderSpec, batch_size: int, noun: str) -> torch.Tensor:
+def encode_texts(
+    ctx: RunContext, texts: list[str], spec: EncoderSpec, batch_size: int, noun: str, encoder_parameter: str = "encoder"
+) -> torch.Tensor:
     """Texts -> [n, dim] float32 on the CPU, encoded on the run's device with a bar of `noun`.
 
-    StepError at the parameter that the encoder objects to.
+    StepError at the parameter that the encoder objects to; encoder_parameter: the name that the encoder has there.
     """
     from models.llm.encoder_spec import EncoderError
     from models.llm.text_encoder import encode
@@ -88,7 +92,8 @@ def encode_texts(ctx: RunContext, texts: list[str], spec: EncoderSpec, batch_siz
         with ctx.console.bar(len(texts), f"encoding {noun}") as bar:
             return encode(texts, spec, batch_size, ctx.recbole_config()["device"], bar.update)
     except EncoderError as error:
-        raise StepError(error.parameter, str(error)) from error
+        parameter = encoder_parameter if error.parameter == "encoder" else error.parameter
+        raise StepError(parameter, str(error)) from error
 
 
 def _existing(path: Path, parameter: str, overwrite: bool) -> VectorFile | None:

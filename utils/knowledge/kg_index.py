@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 # What makes a file the index of something else, in the words of an error.
 _PARTS = {
-    "graph": "another graph",
-    "links": "other links",
-    "encoder": "another encoder",
-    "texts": "other texts of entities and items (a train part decides which titles describe an entity)",
+    "graph_fingerprint": "another graph",
+    "links_fingerprint": "other links",
+    "encoder_fingerprint": "another encoder",
+    "texts_fingerprint": "other texts of entities and items (a train part decides which titles describe an entity)",
 }
 
 
@@ -97,12 +97,14 @@ def open_index(
         overwrite,
         decides=tuple(_PARTS),
         other=lambda there: _difference(there, meta),
+        encoder_parameter="text_encoder",
     )
     encoded = time.perf_counter()
     row_of = {text: row for row, text in enumerate(distinct)}
     nodes = _rows(made.vectors, row_of, asked.texts.texts)
-    two = 2 in index_orders and propagation != "none"
-    propagated = propagate(asked.graph.adjacency, nodes, propagation) if two else None
+    propagated = None
+    if 2 in index_orders:
+        propagated = nodes if propagation == "none" else propagate(asked.graph.adjacency, nodes, propagation)
     index = Index(
         asked.graph,
         _items(asked, _rows(made.vectors, row_of, asked.item_names)),
@@ -110,7 +112,7 @@ def open_index(
         _rows(made.vectors, row_of, asked.relation_texts),
         propagated,
         asked.centres,
-        _hash(parts, sorted(index_orders), propagation if two else None, _bytes_hash(asked.centres)),
+        _hash(parts, sorted(index_orders), propagation if 2 in index_orders else None, _bytes_hash(asked.centres)),
     )
     facts = {
         "node_texts": asked.texts.counts,
@@ -151,10 +153,10 @@ def _items(asked: Unencoded, vectors: torch.Tensor) -> Items:
 
 def _fingerprints(asked: Unencoded, spec: EncoderSpec) -> dict[str, str]:
     return {
-        "graph": asked.graph.fingerprint,
-        "links": _hash(asked.item_tokens, _bytes_hash(asked.link_indptr), _bytes_hash(asked.link_nodes)),
-        "encoder": spec.fingerprint(),
-        "texts": _hash(asked.texts.texts, list(asked.item_names), asked.relation_texts),
+        "graph_fingerprint": asked.graph.fingerprint,
+        "links_fingerprint": _hash(asked.item_tokens, _bytes_hash(asked.link_indptr), _bytes_hash(asked.link_nodes)),
+        "encoder_fingerprint": spec.fingerprint(),
+        "texts_fingerprint": _hash(asked.texts.texts, list(asked.item_names), asked.relation_texts),
     }
 
 
@@ -165,9 +167,14 @@ def _difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     before, now = there.get("parameters") or {}, here["parameters"]
     changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
     # Other parameters are why texts differ.
-    said = [words for part, words in _PARTS.items() if there[part] != here[part] and not (part == "texts" and changed)]
-    said += [f"texts by {name}: {before.get(name)}, not {now.get(name)}" for name in changed]
-    return f"an index of {' and '.join(said)}"
+    said = [
+        words
+        for part, words in _PARTS.items()
+        if there[part] != here[part] and not (part == "texts_fingerprint" and changed)
+    ]
+    of = [f"of {' and '.join(said)}"] if said else []
+    made = [f"made with {', '.join(f'{name}: {before.get(name)}, not {now.get(name)}' for name in changed)}"]
+    return f"an index {', '.join(of + made if changed else of)}"
 
 
 def _hash(*parts: Any) -> str:

@@ -17,17 +17,14 @@ _ROLES: tuple[tuple[str, str | None, str, str], ...] = (
     ("film.film.language", None, "language", "language of"),
     ("film.film.produced_by", "film.producer.film", "producer", "producer of"),
     ("film.film.production_companies", "film.production_company.films", "production company", "production company of"),
-    ("film.film.production_companies", "film.production_company.film", "production company", "production company of"),
     ("film.film.rating", "film.content_rating.film", "content rating", "content rating of"),
     ("film.film.sequel", "film.film.prequel", "sequel", "prequel"),
     ("film.film.subjects", "film.film_subject.films", "subject", "subject of"),
     ("film.film.written_by", "film.writer.film", "writer", "writer of"),
 )
-_KNOWN: dict[str, tuple[str, str]] = {}
-for _along, _back, _there, _here in _ROLES:
-    _KNOWN[_along] = (_there, _here)
-    if _back is not None:
-        _KNOWN[_back] = (_here, _there)
+_KNOWN = {along: (there, back) for along, _, there, back in _ROLES} | {
+    reverse: (back, there) for _, reverse, there, back in _ROLES if reverse is not None
+}
 
 _WORDS = re.compile(r"[_\s]+|(?<=[a-z0-9])(?=[A-Z])")
 
@@ -53,7 +50,7 @@ def _both(relation: str) -> tuple[str, str]:
     if known is not None:
         return known
     last = re.split(r"[./#]", relation.rstrip("./#"))[-1]
-    words = " ".join(word for word in _WORDS.split(last) if word)
+    words = " ".join(word for word in _WORDS.split(last) if word) or relation
     words = words if words.isupper() else words.lower()
     return words, _turned(words)
 

@@ -74,21 +74,20 @@ def node_texts(
         texts[node] = titles.names[titles.place[node]]
     mute = np.array([not text for text in texts], dtype=bool)
     named = len(texts) - int(mute.sum()) - len(titled)
-    described = by_relation = 0
     if missing_text == "error" and mute.any():
         first = ", ".join(graph.entities[node] for node in np.flatnonzero(mute)[:_SHOWN])
         raise KgError(
             f"{int(mute.sum()):,} of the {len(graph):,} entities have no name (the first: {first}); give entity_names, "
             "or missing_text: describe, relation or drop"
         )
+    described = 0
     if missing_text == "describe":
         described = _say_roles(texts, graph, mute, titles, max_titles)
     elif missing_text == "relation":
         untitled = _Titles([], np.full(len(graph), len(graph)))
         _say_roles(texts, graph, mute, untitled, 0)
     none = sum(not text for text in texts)
-    by_relation = int(mute.sum()) - described - none
-    return NodeTexts(tuple(texts), len(titled), named, described, by_relation, none)
+    return NodeTexts(tuple(texts), len(titled), named, described, int(mute.sum()) - described - none, none)
 
 
 def _titles(
