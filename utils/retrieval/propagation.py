@@ -25,8 +25,9 @@ def propagate(adjacency: Adjacency, vectors: torch.Tensor, how: Propagation) -> 
     without any neighbour keeps its vector; one without a vector gets its neighbours'.
     """
     share, steps = _STEPS[how]
-    own = vectors.detach().float().cpu().numpy()
-    matrix = _neighbour_mean(adjacency, own.any(axis=1))
+    given = vectors.detach().float().cpu()
+    own = given.numpy()
+    matrix = _neighbour_mean(adjacency, given.any(dim=1).numpy())
     out = own
     for _ in range(steps):
         out = matrix @ out
