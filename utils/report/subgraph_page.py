@@ -8,7 +8,7 @@ from plotly.offline import get_plotlyjs
 
 from utils.report.page import FOLDER, embeddable
 from utils.report.subgraph_picture import picture
-from utils.report.subgraphs import KINDS, SubgraphPage
+from utils.report.subgraphs import KINDS, SubgraphPage, by_slot
 
 STYLES = ["page.css", "subgraph.css"]
 # In this order: what a file computes at once may use only what stands before it.
@@ -21,6 +21,7 @@ def render_subgraphs(page: SubgraphPage) -> str:
     environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
     html = environment.get_template("subgraph.html.j2").render(
         page=page,
+        slots=by_slot(page.subgraphs),
         kinds=KINDS,
         counts=_counts(page, len(drawn["nodes"])),
         rated=any(item.rating is not None for item in page.history),

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from utils.report.subgraph_layout import layout
-from utils.report.subgraphs import ShownNode, ShownSubgraph
+from utils.report.subgraphs import ShownNode, ShownSubgraph, by_slot, cut
 
-_LONGEST_LABEL = 32
+_LONGEST_LABEL = 28
+# Of one line that is shown at a time.
+_LONGEST_NAME = 90
 Link = tuple[ShownNode, ShownNode]
 
 
@@ -25,14 +27,19 @@ def picture(subgraphs: Sequence[ShownSubgraph]) -> dict[str, Any]:
     links: dict[Link, dict[str, None]] = {}
     for subgraph in subgraphs:
         for node in _nodes(subgraph):
-            nodes.setdefault(node, {})[subgraph.centre.name] = None
+            nodes.setdefault(node, {})[cut(subgraph.centre.name)] = None
         for link, triple in _links(subgraph):
             links.setdefault(link, {})[triple] = None
     node_places = {node: place for place, node in enumerate(nodes)}
     link_places = {link: place for place, link in enumerate(links)}
     return {
         "nodes": [
-            {"name": node.name, "label": _cut(node.name), "kind": node.kind, "of": list(centres)}
+            {
+                "name": cut(node.name, _LONGEST_NAME),
+                "label": cut(node.name, _LONGEST_LABEL),
+                "kind": node.kind,
+                "of": list(centres),
+            }
             for node, centres in nodes.items()
         ],
         "links": [
@@ -46,14 +53,15 @@ def picture(subgraphs: Sequence[ShownSubgraph]) -> dict[str, Any]:
 
 
 def _choices(subgraphs: Sequence[ShownSubgraph]) -> Iterator[tuple[str, str, list[ShownSubgraph]]]:
+    if not subgraphs:
+        return
     yield "", f"All subgraphs ({len(subgraphs)})", list(subgraphs)
-    slots = list(dict.fromkeys(subgraph.slot for subgraph in subgraphs))
-    for slot in slots:
-        own = [subgraph for subgraph in subgraphs if subgraph.slot == slot]
+    slots = by_slot(subgraphs)
+    for slot, own in slots.items():
         if len(slots) > 1 and len(own) > 1:
             yield slot, f"All {slot} ({len(own)})", own
         if len(subgraphs) > 1:
-            yield from ((slot, one.centre.name, [one]) for one in own)
+            yield from ((slot, cut(one.centre.name), [one]) for one in own)
 
 
 def _view(
@@ -96,7 +104,3 @@ def _links(subgraph: ShownSubgraph) -> Iterator[tuple[Link, str]]:
     for edge in subgraph.edges:
         first, second = sorted((edge.head, edge.tail), key=lambda node: node.token)
         yield (first, second), str(edge)
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 1]}…"

@@ -13,6 +13,8 @@ KINDS: dict[NodeKind, str] = {
     "entity": "entity that is no item",
 }
 MOST_NAMES = 3
+# What has no name is described by its neighbours, which can take a paragraph.
+LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class ShownEdge:
 
     def __str__(self) -> str:
         """The triple on one line."""
-        return f"{self.head.name} → {self.relation} → {self.tail.name}"
+        return f"{cut(self.head.name)} → {self.relation} → {cut(self.tail.name)}"
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class ShownSubgraph:
                 beyond += 1
             else:
                 said.setdefault(seen[0], {})[seen[1]] = None
-        parts = [f"{relation} {_listed([node.name for node in others])}" for relation, others in said.items()]
+        parts = [f"{relation} {_listed([cut(node.name) for node in others])}" for relation, others in said.items()]
         if beyond:
             parts.append(f"{beyond:,} more {'triple' if beyond == 1 else 'triples'} among its neighbours and beyond")
         if self.left_out:
@@ -103,6 +105,19 @@ class SubgraphPage:
     query: str
     subgraphs: tuple[ShownSubgraph, ...]
     notes: tuple[str, ...] = ()
+
+
+def cut(name: str, longest: int = LONGEST_NAME) -> str:
+    """The name, or its beginning with a mark that there is more."""
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def by_slot(subgraphs: Sequence[ShownSubgraph]) -> dict[str, list[ShownSubgraph]]:
+    """The subgraphs of each slot, in the order in which slots and subgraphs come."""
+    slots: dict[str, list[ShownSubgraph]] = {}
+    for subgraph in subgraphs:
+        slots.setdefault(subgraph.slot, []).append(subgraph)
+    return slots
 
 
 def _listed(names: Sequence[str]) -> str:

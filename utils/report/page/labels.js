@@ -17,19 +17,19 @@ function beside({ x, y, radius }, width, middle) {
 
 /**
  * Where names can stand in a box so that none covers another or a mark; what has no such place has no name.
- * marks: in pixels from the upper left, the most important first; `wanted` are those to be named, and of these
- * `needed` may cover other marks before they are left out.
+ * marks: in pixels from the upper left, the most important first. `wanted` are those to be named; of these `needed`
+ * may cover marks, as few as can be.
  */
 function placeNames(marks, box, widthOf) {
   const discs = marks.map(({ x, y, radius }) => around(x, y, 2 * radius, 2 * radius));
   const inside = (place) => place.left >= 0 && place.top >= 0 && place.right <= box.width && place.bottom <= box.height;
   const placed = [];
-  for (const mark of marks.filter(({ wanted }) => wanted)) {
-    const free = beside(mark, widthOf(mark.label), box.width / 2)
-      .filter((place) => inside(place) && !placed.some((other) => overlap(place, other)));
-    const clear = free.find((place) => !discs.some((disc) => overlap(place, disc)));
-    const chosen = clear ?? (mark.needed ? free[0] : undefined);
-    if (chosen) placed.push({ ...chosen, label: mark.label });
+  for (const { label, needed, ...mark } of marks.filter(({ wanted }) => wanted)) {
+    const best = beside(mark, widthOf(label), box.width / 2)
+      .filter((place) => inside(place) && !placed.some((other) => overlap(place, other)))
+      .map((place) => ({ ...place, covers: discs.filter((disc) => overlap(place, disc)).length }))
+      .reduce((least, place) => (least && least.covers <= place.covers ? least : place), null);
+    if (best && (needed || !best.covers)) placed.push({ ...best, label });
   }
   return placed;
 }

@@ -5,11 +5,13 @@ const KINDS = {
   item: { symbol: "circle", color: "--item" },
   entity: { symbol: "diamond", color: "--entity" },
 };
-// Of more nodes than these only centres and what is shared is named.
+// Where more nodes are seen than these, only centres and what several subgraphs share are named.
 const MOST_NAMED = 90;
 const picture = $("picture");
 const choice = $("view");
-const radius = (node, centres) => (centres.has(node) ? 9 : 4.5);
+// Half of what plotly.js takes for the size of a mark; a diamond of that size reaches further.
+const radius = (node, { centres, nodes }) => (centres.has(node) ? 9 : nodes.length > 200 ? 3.5 : 4.5);
+const reach = (node, view) => radius(node, view) * (data.nodes[node].kind === "entity" ? 1.4 : 1.1);
 const pen = document.createElement("canvas").getContext("2d");
 let shown = null;
 
@@ -57,7 +59,7 @@ function marks(view) {
       type: "scatter", mode: "markers", customdata: own, hoverinfo: "text", hovertext: own.map((node) => hover(node, view)),
       x: own.map((node) => view.at.get(node).x), y: own.map((node) => view.at.get(node).y),
       marker: {
-        symbol, color: color(ink), opacity: 1, size: own.map((node) => 2 * radius(node, view.centres)),
+        symbol, color: color(ink), opacity: 1, size: own.map((node) => 2 * radius(node, view)),
         line: { color: ring.map((is) => color(is ? "--ink" : "--card")), width: ring.map((is) => (is ? 2.5 : 1)) },
       },
     };
@@ -65,12 +67,13 @@ function marks(view) {
 }
 
 /** The names that fit into what is seen of a view, as columns of a trace of texts. */
-function names({ nodes, at, centres, shared }, [left, right], [low, high]) {
+function names(view, [left, right], [low, high]) {
+  const { nodes, at, centres, shared } = view;
   const box = { width: picture.clientWidth, height: picture.clientHeight };
   const [across, up] = [(right - left) / box.width, (high - low) / box.height];
   const rank = (node) => (centres.has(node) ? 0 : shared.has(node) ? 1 : 2);
   const seen = [...nodes].sort((a, b) => rank(a) - rank(b) || data.nodes[b].of.length - data.nodes[a].of.length).map((node) => ({
-    x: (at.get(node).x - left) / across, y: (high - at.get(node).y) / up, radius: radius(node, centres), label: data.nodes[node].label,
+    x: (at.get(node).x - left) / across, y: (high - at.get(node).y) / up, radius: reach(node, view), label: data.nodes[node].label,
     needed: centres.has(node), rank: rank(node),
   })).filter(({ x, y }) => x >= 0 && y >= 0 && x <= box.width && y <= box.height);
   const most = seen.length <= MOST_NAMED ? 2 : 1;
@@ -81,10 +84,10 @@ function names({ nodes, at, centres, shared }, [left, right], [low, high]) {
 
 function draw() {
   shown = opened(data.views[choice.value]);
-  // Names stand outside of the outermost nodes.
-  const [wide, high] = narrow.matches ? [1.3, 1.1] : [1.25, 1.1];
+  // Room for names outside of the outermost nodes.
+  const [wide, high] = narrow.matches ? [1.3, 1.08] : [1.22, 1.08];
   const ranges = [[-wide, wide], [-high, high]];
-  picture.style.height = narrow.matches ? "540px" : "720px";
+  picture.style.height = narrow.matches ? "600px" : "720px";
   const axis = { visible: false, automargin: false };
   const texts = { type: "scatter", mode: "text", hoverinfo: "skip", textfont: { size: 14, color: color("--ink") }, ...names(shown, ...ranges) };
   plot(picture, [...lines(shown), ...marks(shown), texts], {
