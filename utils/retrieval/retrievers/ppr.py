@@ -90,7 +90,7 @@ def pagerank(walk: sparse.csr_matrix, restart: np.ndarray, alpha: float) -> np.n
     """[n, S] the p with p = alpha restart + (1 - alpha) walk p, column by column, for `restart` [n, S].
 
     The walk is similar to a symmetric matrix, with eigenvalues from -1 to 1. So Chebyshev's semi-iteration holds, which
-    takes a third of the steps of the power iteration, each at the same price (Golub and Varga, 1961, eq. 2.10).
+    takes a third of the steps of the power iteration, each at the same price (Golub and Varga, 1961).
     """
     stay = 1 - alpha
     # By what the error shrinks in a step.
