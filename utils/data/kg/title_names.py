@@ -20,7 +20,8 @@ _ARTICLES = (
 _LAST_ARTICLE = re.compile(rf"^(.+),\s+({'|'.join(_ARTICLES)})$", re.IGNORECASE)
 _BRACKETS = re.compile(r"\s*\(([^()]*)\)")
 _ALSO_KNOWN_AS = re.compile(r",?\s*a\.?k\.?a\.?\s+|/", re.IGNORECASE)
-_SUBTITLE = re.compile(r"(?::|\s[-–—]|,?\s+or[:,])\s+")
+_OR = re.compile(r",?\s+or[:,]\s+", re.IGNORECASE)
+_SUBTITLE = re.compile(r"(?::|\s[-–—])\s+")
 _POSSESSIVE = re.compile(r"^.+?['’]s\s+")
 _PART = re.compile(r" part (?=\d)")
 # Letters that no decomposition turns into plain ones, and signs that are said as a word.
@@ -59,12 +60,12 @@ def exact(title: str) -> set[str]:
 
 
 def bracketed(title: str) -> set[str]:
-    """The title with and without its brackets, and each title within them: "Seven (Se7en)", "Hate (Haine, La)"."""
+    """The title with and without its brackets, and each title in them, "Seven (Se7en)", or on either side of "or:"."""
     return {_fold(name) for name in _titles(title)} - {""}
 
 
 def loose(title: str) -> set[str]:
-    """The same with numbers as digits, without a leading article and "Part": "Twelve Monkeys", "Karate Kid Part III"."""
+    """The same with numbers as digits, without a leading article or "Part": "12 Monkeys", "Karate Kid Part III"."""
     return _loose(_titles(title))
 
 
@@ -103,7 +104,8 @@ def _outside(title: str) -> str:
 
 def _titles(title: str) -> list[str]:
     inside = [name for text in _BRACKETS.findall(title) for name in _ALSO_KNOWN_AS.split(text)]
-    return [_outside(title), re.sub(r"[()]", " ", title), *inside]
+    outside = _outside(title)
+    return [outside, *_OR.split(outside), re.sub(r"[()]", " ", title), *inside]
 
 
 def _ends(parts: list[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from utils.data.kg.title_names import bracketed, exact, loose, misspelt, partial, readable, series
@@ -29,33 +29,12 @@ def split_year(title: str) -> tuple[str, str]:
     return (title[: found.start()].strip(), found[1]) if found else (title.strip(), "")
 
 
-def match_titles(wanted: Iterable[Titled], known: Iterable[Titled]) -> dict[str, str]:
-    """Key of what is wanted -> key of the known one that it names; what has no match, or two equal ones, is left out.
-
-    The rules are tried from the surest to the weakest, and the first that finds anything decides; where it finds two,
-    none is taken. The same year goes before the year next to it, since premieres and lists disagree by one; names that
-    are only alike must be of the same year. Where a year is not known, any year will do.
-    Two of those wanted may name one known, but a weak rule gives none away that a surer one gave to another.
-    """
-    known, left = list(known), list(wanted)
-    matches: dict[str, str] = {}
-    for rule in RULES:
-        named = _named(rule, known)
-        taken = set(matches.values()) if rule.weak else set()
-        unmatched = []
-        for one in left:
-            found = _find(one, rule, named) - taken
-            if len(found) == 1:
-                matches[one.key] = found.pop()
-            elif not found:
-                unmatched.append(one)
-        left = unmatched
-    return matches
-
-
 @dataclass(frozen=True)
 class Rule:
-    """Which names of both sides are compared, and how many years they are apart."""
+    """Which names of both sides are compared, and how many years they are apart.
+
+    weak: needs both years, and leaves alone what a surer rule has given away.
+    """
 
     wanted: Callable[[str], set[str]]
     known: Callable[[str], set[str]]
@@ -76,6 +55,30 @@ RULES = (
 )
 
 
+def match_titles(wanted: Iterable[Titled], known: Iterable[Titled], rules: Sequence[Rule] = RULES) -> dict[str, str]:
+    """Key of what is wanted -> key of the known one that it names; what has no match, or two equal ones, is left out.
+
+    `rules` are tried from the surest to the weakest, and the first that finds anything decides; where it finds two,
+    none is taken. The same year goes before the year next to it, since premieres and lists disagree by one; names that
+    are only alike must be of the same year. Two of those wanted may name one known, but a weak rule gives none away
+    that a surer one gave to another. Where a year is not known, any will do, but for the weak rules.
+    """
+    known, left = list(known), list(wanted)
+    matches: dict[str, str] = {}
+    for rule in rules:
+        named = _named(rule, known)
+        taken = set(matches.values()) if rule.weak else set()
+        unmatched = []
+        for one in left:
+            found = _find(one, rule, named) - taken
+            if len(found) == 1:
+                matches[one.key] = found.pop()
+            elif not found:
+                unmatched.append(one)
+        left = unmatched
+    return matches
+
+
 def _named(rule: Rule, known: Iterable[Titled]) -> dict[str, list[tuple[int | None, str]]]:
     """Name -> year and key of all that have it."""
     named = defaultdict(list)
@@ -90,7 +93,7 @@ def _find(one: Titled, rule: Rule, named: dict[str, list[tuple[int | None, str]]
     """Keys of the known ones that share a name with it, in years as far apart as the rule says."""
     title, year = _title_and_year(one)
     alike = (entry for name in rule.wanted(title) for entry in named.get(name, ()))
-    return {key for other, key in alike if _years_apart(year, other) == rule.years_apart}
+    return {key for other, key in alike if _agree(year, other, rule)}
 
 
 def _title_and_year(one: Titled) -> tuple[str, int | None]:
@@ -104,5 +107,7 @@ def _title_and_year(one: Titled) -> tuple[str, int | None]:
     return title, None
 
 
-def _years_apart(one: int | None, other: int | None) -> int:
-    return 0 if one is None or other is None else abs(one - other)
+def _agree(one: int | None, other: int | None, rule: Rule) -> bool:
+    if one is None or other is None:
+        return not rule.weak
+    return abs(one - other) == rule.years_apart
