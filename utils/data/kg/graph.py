@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -106,17 +105,18 @@ def _numbered(column: pa.ChunkedArray) -> tuple[np.ndarray, tuple[str, ...]]:
 
 def _sorted_rows(columns: Sequence[np.ndarray], sizes: Sequence[int]) -> list[np.ndarray]:
     """Columns [n] int32, their rows put in order; column i has numbers from 0 to below sizes[i]."""
-    if math.prod(sizes) > np.iinfo(np.int64).max:
+    widths = [max(size - 1, 0).bit_length() for size in sizes]
+    if sum(widths) > 63:
         order = np.lexsort(columns[::-1])
         return [column[order] for column in columns]
     # Each row as one number: of ten million triples, lexsort takes ten times as long and more memory.
     keys = np.zeros(len(columns[0]), dtype=np.int64)
-    for column, size in zip(columns, sizes, strict=True):
-        keys *= size
-        keys += column
+    for column, width in zip(columns, widths, strict=True):
+        keys <<= width
+        keys |= column
     keys.sort()
     rows = []
-    for size in reversed(sizes):
-        keys, column = np.divmod(keys, max(size, 1))
-        rows.append(column.astype(np.int32))
+    for width in reversed(widths):
+        rows.append((keys & ((1 << width) - 1)).astype(np.int32))
+        keys >>= width
     return rows[::-1]
