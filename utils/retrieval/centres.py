@@ -20,7 +20,7 @@ def centres(graph: KnowledgeGraph, link_nodes: np.ndarray, texts: Sequence[str],
     linked = np.zeros(n_nodes, dtype=bool)
     linked[link_nodes] = True
     ends = np.repeat(np.arange(n_nodes), adjacency.degrees)
-    counted = linked[adjacency.neighbours] & (adjacency.neighbours != ends)
+    counted = linked[adjacency.neighbours]
     # A node's entries are sorted by neighbour, so that parallel triples lie side by side.
     counted[1:] &= (adjacency.neighbours[1:] != adjacency.neighbours[:-1]) | (ends[1:] != ends[:-1])
     touched = np.bincount(ends[counted], minlength=n_nodes)

@@ -38,12 +38,6 @@ def test_a_node_without_a_text_is_no_centre() -> None:
     assert _centres(1, mute="ax") == "byz"
 
 
-def test_an_item_does_not_touch_itself() -> None:
-    graph = KnowledgeGraph.of(["a", "c"], ["like", "like"], ["a", "a"])
-    found = centres(graph, np.array([0], dtype=np.int32), ["a", "c"], 2)
-    assert found.tolist() == [0]
-
-
 def test_a_slow_count_of_neighbours_agrees() -> None:
     rng = np.random.default_rng(3)
     triples = np.unique(rng.integers(0, [40, 3, 40], size=(200, 3)), axis=0).astype(np.int32)

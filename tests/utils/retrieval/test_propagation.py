@@ -11,8 +11,8 @@ import torch
 from utils.data.kg.graph import KnowledgeGraph
 from utils.retrieval.propagation import propagate
 
-# a touches b twice, c and d once; e touches nothing but itself.
-TRIPLES = [("a", "p", "b"), ("b", "q", "a"), ("c", "p", "a"), ("a", "p", "d"), ("e", "p", "e")]
+# a touches b twice, c and d once; c touches itself as well, and e nothing but itself.
+TRIPLES = [("a", "p", "b"), ("b", "q", "a"), ("c", "p", "a"), ("a", "p", "d"), ("c", "q", "c"), ("e", "p", "e")]
 GRAPH = KnowledgeGraph.of(*zip(*TRIPLES, strict=True))
 A, B, C, D, E = range(5)
 
@@ -36,7 +36,7 @@ def test_the_mean_is_half_a_nodes_own_and_half_its_neighbours() -> None:
     torch.testing.assert_close(out[B], _unit(1 / 2, 1 / 2, 0))
 
 
-def test_triples_count_in_both_directions() -> None:
+def test_triples_count_in_both_directions_and_nobody_is_their_own_neighbour() -> None:
     out = propagate(GRAPH.adjacency, X, "mean")
     torch.testing.assert_close(out[C], _unit(1 / 2, 0, 1 / 2))
 

@@ -11,7 +11,7 @@ from utils.data.kg.files import KgError
 from utils.data.kg.graph import KnowledgeGraph
 from utils.data.kg.texts import NodeTexts, node_texts
 
-# Films f1 to f3 are items; f4 is none. d directs three of them, by both relations, and acts in one.
+# Films f1 to f3 are items; f4 is none. d directs these three, one by both relations, acts in one, and writes f4.
 TRIPLES = [
     ("f1", "film.film.directed_by", "d"),
     ("d", "film.director.film", "f1"),
@@ -20,6 +20,7 @@ TRIPLES = [
     ("f2", "film.film.actor", "d"),
     ("f4", "film.film.actor", "leaf"),
     ("f4", "film.film.genre", "g"),
+    ("f4", "film.film.written_by", "d"),
     ("f1", "film.film.genre", "g"),
 ]
 GRAPH = KnowledgeGraph.of(*zip(*TRIPLES, strict=True))
@@ -79,17 +80,18 @@ def test_titles_of_equally_popular_items_stand_in_the_order_of_their_tokens() ->
 
 
 def test_a_role_without_titles_is_left_out_beside_one_with_titles() -> None:
+    assert "writer" not in _of(_texts(), "d")
     assert _of(_texts(), "g") == "genre of: One (1991)"
 
 
 def test_a_node_that_touches_no_titled_item_says_its_roles_alone() -> None:
     texts = _texts()
-    assert (_of(texts, "leaf"), _of(texts, "f4")) == ("actor of", "actor; genre")
+    assert (_of(texts, "leaf"), _of(texts, "f4")) == ("actor of", "actor; genre; writer")
 
 
 def test_relation_says_roles_alone() -> None:
     texts = _texts("relation")
-    assert (_of(texts, "d"), _of(texts, "f1")) == ("actor of; director of", "One (1991)")
+    assert (_of(texts, "d"), _of(texts, "f1")) == ("actor of; director of; writer of", "One (1991)")
 
 
 def test_drop_says_nothing_of_a_node_without_a_name() -> None:
