@@ -8,10 +8,6 @@ It is read with `weights_only=True`, so a file that contains code is refused, no
 from __future__ import annotations
 
 import hashlib
-import os
-import pickle
-import re
-import uuid
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,11 +18,7 @@ import torch
 
 from utils.data.file_tokens import FileTokens
 from utils.data.ids import IdMap
-from utils.registry import did_you_mean
-
-# What torch names when a file asks for anything but tensors and plain values.
-_PICKLED_OBJECT = re.compile(r"GLOBAL (\S+)")
-
+from utils.data.torch_files import load_plain, save_plain
 
 # `meta["source"]` of vectors that no text was encoded for.
 RANDOM = "random"
@@ -96,7 +88,6 @@ class Aligned:
 
 def write_vectors(path: Path, file: VectorFile) -> None:
     """Write atomically: a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     content: Any = {
         "vectors": file.vectors.detach().contiguous(),
         "tokens": list(file.tokens or ()),
@@ -104,28 +95,12 @@ def write_vectors(path: Path, file: VectorFile) -> None:
     }
     if file.projection is not None:
         content["projection"] = {"mean": file.projection.mean, "matrix": file.projection.matrix}
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        torch.save(content, temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    save_plain(path, content)
 
 
 def read_vectors(path: Path) -> VectorFile:
     """Read either form; VectorFileError for a missing, unsafe, misshapen or non-finite one."""
-    if not path.is_file():
-        near = did_you_mean(path.name, [file.name for file in path.parent.glob("*.pt")])
-        raise VectorFileError(f"no file {path}{near}")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:
-        # torch raises whatever it stumbles over: KeyError for a text file, EOFError for half a file.
-        pickled = isinstance(error, pickle.UnpicklingError) and _PICKLED_OBJECT.search(str(error))
-        why = f"it holds a pickled {pickled[1]}, which may run code" if pickled else "it is no whole torch file"
-        raise VectorFileError(f"{path} cannot be read: {why}") from error
+    content = load_plain(path, VectorFileError)
     if isinstance(content, torch.Tensor):
         file = VectorFile(content, None)
     elif isinstance(content, dict) and isinstance(content.get("vectors"), torch.Tensor):
