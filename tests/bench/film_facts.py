@@ -10,18 +10,22 @@ from pathlib import Path
 
 from utils.data.kg import film_facts
 from utils.data.kg.files import read_columns, read_names
-from utils.data.kg.rekeyed import read_titles
 from utils.data.kg.titles import RULES, Titled, match_titles
+
+# As RecBole's MovieLens files call them.
+COLUMNS = ("item_id", "movie_title", "release_year")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("items", type=Path, help="a RecBole .item file with titles")
+    parser.add_argument("items", type=Path, help=f"a RecBole .item file with {', '.join(COLUMNS)}")
     parser.add_argument("interactions", type=Path, nargs="?", help="its .inter file, for the share of interactions")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="show N random matches")
     parser.add_argument("--missing", type=int, default=0, metavar="N", help="show the N most used items without a film")
     args = parser.parse_args(argv)
-    items, known = read_titles(args.items), film_facts.films(read_names(film_facts.files()[1]))
+    columns = read_columns(args.items, COLUMNS, may_be_empty=COLUMNS[1:])
+    items = [Titled(*row) for row in zip(*(column.to_pylist() for column in columns), strict=True)]
+    known = film_facts.films(read_names(film_facts.files()[1]))
     matches = match_titles(items, known)
     uses: Counter[str] = Counter()
     if args.interactions:

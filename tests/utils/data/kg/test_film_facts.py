@@ -68,6 +68,17 @@ def test_the_graph_says_who_directed_taxi_driver(graph: KnowledgeGraph, names: d
     assert graph.relations == ("cast", "country", "director", "genre", "language", "writer")
 
 
+def test_the_readme_counts_what_is_there(graph: KnowledgeGraph) -> None:
+    readme = (FOLDER / "README.md").read_text("utf-8")
+    persons = sum(entity.startswith("person/") for entity in graph.entities)
+    assert f"| all | {len(graph.triples):,} | {persons:,} persons, {len(graph):,} entities" in readme
+    for place, relation in enumerate(graph.relations):
+        told = graph.triples[graph.triples[:, 1] == place]
+        row = f"| `{relation}` | {len(told):,} | {len(set(told[:, 2])):,} "
+        assert row in readme
+        assert readme.partition(row)[2].splitlines()[0].endswith(f"| {len(set(told[:, 0])):,} |")
+
+
 def test_a_country_and_a_language_of_one_name_are_two_entities(tmp_path: Path) -> None:
     rows = [(1, "tt1", "Film", 1990, "Georgia", "", None, "", "Georgia", "Georgia")]
     triples, names = _build().graph(_build().read_films(_database(tmp_path / "movies.db", rows)))
