@@ -40,7 +40,7 @@ _LONG = 10
 
 
 def article_first(title: str) -> str:
-    """ "The Godfather" for "Godfather, The"."""
+    """The article at the front where a list has it after a comma: "The Godfather" for "Godfather, The"."""
     found = _LAST_ARTICLE.match(title.strip())
     if not found:
         return title.strip()
