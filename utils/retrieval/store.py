@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from utils.data.torch_files import load_plain, save_plain
+from utils.registry import did_you_mean
 from utils.retrieval.base import NO_NODE, Expansion, Retrieved
-
 
 _DTYPES = {"centres": np.int32, "scores": np.float32}
 # What a file holds under each name.
@@ -106,8 +106,8 @@ def _check(path: Path, file: SubgraphFile, n_nodes: int | None = None) -> None:
     if scores.shape != centres.shape or not np.isfinite(scores).all():
         raise SubgraphError(f"{path}: its scores {list(scores.shape)} are not one number for each centre")
     if file.retrieved.expansion not in get_args(Expansion):
-        accepted = ", ".join(get_args(Expansion))
-        raise SubgraphError(f"{path}: unknown expansion '{file.retrieved.expansion}'; accepted: {accepted}")
+        near = did_you_mean(file.retrieved.expansion, get_args(Expansion))
+        raise SubgraphError(f"{path}: unknown expansion '{file.retrieved.expansion}'{near}")
     for name, number in (("hops", file.retrieved.hops), ("max_neighbors", file.max_neighbors)):
         if number < 1:
             raise SubgraphError(f"{path}: its {name} is {number}; it is 1 or more")
