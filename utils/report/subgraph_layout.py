@@ -5,19 +5,21 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import shortest_path
+from scipy.spatial.distance import cdist
 
 # The radius of a fan of n leaves is _LEAF * sqrt(n), in units of the shortest line between two nodes.
 _LEAF = 0.45
 _GAP = 0.6
-_STRESS_STEPS = 150
-_APART_STEPS = 200
+_MOST_STEPS = 150
+# Where no node moves further than this in a step, the next ones would not be seen.
+_STILL = 0.01
 
 
 def layout(n_nodes: int, pairs: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """Positions [n_nodes, 2] within -1 to 1 of nodes that `pairs` [n, 2] join.
 
     A node that touches one other stands in a fan around it; centres never do. The rest are placed so that their
-    distances are those along the lines, by stress majorisation (Gansner, Koren and North, Graph Drawing 2004, eq. 10),
+    distances are those along the lines, by stress majorisation (Gansner, Koren and North, Graph Drawing 2004),
     and then moved apart until no fan covers another.
     """
     ends = np.unique(np.sort(pairs.reshape(-1, 2), axis=1), axis=0).astype(np.int64)
@@ -72,10 +74,13 @@ def _stress(wanted: np.ndarray) -> np.ndarray:
     weights = np.zeros_like(wanted)
     weights[off] = wanted[off] ** -2.0
     inverse = np.linalg.inv(np.diag(weights.sum(axis=1)) - weights + 1 / n) - 1 / n
-    for _ in range(_STRESS_STEPS):
-        pulls = -weights * wanted / np.maximum(_between(positions)[1], 1e-9)
-        pulls -= np.diag(pulls.sum(axis=1))
-        positions = inverse @ (pulls @ positions)
+    pull = -weights * wanted
+    for _ in range(_MOST_STEPS):
+        pulls = pull / np.maximum(cdist(positions, positions), 1e-9)
+        np.fill_diagonal(pulls, -pulls.sum(axis=1))
+        before, positions = positions, inverse @ (pulls @ positions)
+        if np.abs(positions - before).max() < _STILL:
+            break
     return positions
 
 
@@ -83,18 +88,14 @@ def _apart(positions: np.ndarray, fans: np.ndarray) -> np.ndarray:
     """The same positions, moved until the fans of any two leave a gap between them."""
     least = _GAP + fans[:, None] + fans[None, :]
     np.fill_diagonal(least, 0)
-    for _ in range(_APART_STEPS):
-        differences, distances = _between(positions)
-        missing = np.maximum(least - distances, 0)
-        if missing.max() < 1e-3:
+    for _ in range(_MOST_STEPS):
+        distances = cdist(positions, positions)
+        pushes = np.maximum(least - distances, 0) / np.maximum(distances, 1e-9)
+        moves = (positions * pushes.sum(axis=1, keepdims=True) - pushes @ positions) / 4
+        positions = positions + moves
+        if np.abs(moves).max() < _STILL:
             break
-        positions = positions + (differences * (missing / np.maximum(distances, 1e-9))[..., None]).sum(axis=1) / 4
     return positions
-
-
-def _between(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    differences = positions[:, None] - positions[None, :]
-    return differences, np.sqrt((differences**2).sum(axis=-1))
 
 
 def _fan(n: int, radius: float) -> np.ndarray:
