@@ -9,7 +9,7 @@ _DEFAULT_WIDTH = 24
 
 
 def listing(what: str, model: str | None = None) -> str:
-    """One line per command, loss, recommender, retriever or setting; the settings that `model` reads, or those of all models."""
+    """One line per command, loss, recommender, retriever or setting; settings of one `model`, or all."""
     lines = {"commands": _commands, "losses": _losses, "recommenders": _recommenders, "retrievers": _retrievers}
     return "\n".join(_settings(model) if what == "settings" else lines[what]())
 

@@ -55,11 +55,14 @@ class RetrieveSubgraph(Command):
     )
     entity_names: str | None = Field(None, description="A file with the columns entity_id and name.")
     title_field: str | None = Field(None, description="The column of the .item file that holds titles.")
+    named_text: Literal["describe", "name"] = Field(
+        "describe", description="What entities with a name say: role and titles as well, or the name alone."
+    )
     missing_text: Literal["describe", "relation", "drop", "error"] = Field(
         "describe",
         description="What entities without a name say: role and titles, their role, nothing; or error.",
     )
-    describe_max_titles: PositiveInt = Field(5, description="describe: how many titles for each role.")
+    describe_max_titles: PositiveInt = Field(5, description="How many titles a description has for each role.")
     min_center_items: PositiveInt = Field(
         2, description="How many linked items an entity touches at least to be retrieved; items' own always may be."
     )
@@ -109,7 +112,7 @@ class RetrieveSubgraph(Command):
         yield from bad_files(view, self.graph_files)
         yield from bad_orders(self.index_orders, self.propagation, self.items_emb_file, self.model_fields_set)
         yield from bad_retriever(self.retriever, self.retriever_options, self.model_fields_set, self.search)
-        yield from bad_texts(self.missing_text, self.model_fields_set)
+        yield from bad_texts(self.named_text, self.missing_text, self.model_fields_set)
         yield from bad_outputs({name: getattr(self, name) for name in _FILES})
 
     def vector_files_written(self) -> Iterable[str]:

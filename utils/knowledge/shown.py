@@ -31,7 +31,6 @@ def shown(ctx: RunContext, asked: RetrieveSubgraph, ready: Prepared, file: Subgr
     names = ready.opened.item_names
     of_history = {node for item in history for node in _nodes(ready.index, item)}
     subgraphs = tuple(_subgraphs(asked, ready, file, row, of_history))
-    notes = [] if subgraphs else ["Nothing was retrieved for this user."]
     return SubgraphPage(
         ctx.settings["dataset"],
         user,
@@ -40,7 +39,6 @@ def shown(ctx: RunContext, asked: RetrieveSubgraph, ready: Prepared, file: Subgr
         asked.retriever,
         query_text(asked, [names[item] for item in history]),
         subgraphs,
-        tuple(notes),
     )
 
 
@@ -88,14 +86,16 @@ def _subgraphs(
     def node(number: int) -> ShownNode:
         kind: NodeKind = "history" if number in of_history else "item" if number in of_items else "entity"
         token = index.graph.entities[number]
-        return ShownNode(token, ready.texts[number] or token, kind)
+        # Of an item the title, of others the name alone, without the description that may follow it.
+        said = ready.texts[number] if kind != "entity" else ready.opened.names.get(token) or ready.texts[number]
+        return ShownNode(token, said or token, kind)
 
     import torch
 
     whole = expandable(index, torch.zeros(len(index.graph), 1), torch.arange(n_kinds).unsqueeze(1), file.max_neighbors)
     for slot, order in enumerate(got.orders):
         centres = got.centres[row, slot]
-        label = _SLOTS[order] if asked.retriever == "similarity" else asked.retriever
+        label = _SLOTS[order] if asked.retriever == "similarity" else f"by {asked.retriever}"
         present = [place for place, centre in enumerate(centres.tolist()) if centre != NO_NODE]
         for place in present[:1] if got.expansion == "induced" else present:
             centre = int(centres[place])

@@ -1,4 +1,4 @@
-"""From a scenario's `retrieve_subgraph` to its files: a run's graph, index and histories, and who gets which centres."""
+"""From a scenario's `retrieve_subgraph` to its files: a run's graph, index and histories, and who gets which nodes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,15 @@ def prepare(ctx: RunContext, asked: RetrieveSubgraph) -> Prepared:
         raise StepError("min_rating", f"no user has an item rated {asked.min_rating:g} or more in the train part")
     opened = open_graph(ctx, own.item_tokens, asked.graph_files, asked.link_check)
     unencoded = _unencoded(asked, own, opened)
-    decide = ("kg_file", "link_file", "link_ids_from", "graph_hops", "missing_text", "describe_max_titles")
+    decide = (
+        "kg_file",
+        "link_file",
+        "link_ids_from",
+        "graph_hops",
+        "named_text",
+        "missing_text",
+        "describe_max_titles",
+    )
     index, facts = open_index(
         ctx, unencoded, spec, asked.batch_size, asked.index_orders, asked.propagation, asked.index_file,
         asked.overwrite, {name: getattr(asked, name) for name in (*decide, "entity_names", "title_field")},
@@ -86,7 +94,7 @@ def _unencoded(asked: RetrieveSubgraph, own: Histories, opened: OpenGraph) -> Un
     try:
         texts = node_texts(
             graph, links.link_indptr, links.link_nodes, opened.item_names, own.popularity, token_order, opened.names,
-            asked.missing_text, asked.describe_max_titles,
+            asked.named_text, asked.missing_text, asked.describe_max_titles,
         )  # fmt: skip
     except KgError as error:
         raise StepError("missing_text", str(error)) from error
@@ -152,7 +160,7 @@ def _query_vectors(ctx: RunContext, asked: RetrieveSubgraph, ready: Prepared) ->
     distinct = list(dict.fromkeys(text for text in texts if text))
     vectors = torch.zeros(len(texts), ready.index.nodes.shape[1])
     if distinct:
-        encoded = encode_texts(ctx, distinct, ready.spec, asked.batch_size, "histories")
+        encoded = encode_texts(ctx, distinct, ready.spec, asked.batch_size, "histories", "text_encoder")
         place = {text: row for row, text in enumerate(distinct)}
         there = [row for row, text in enumerate(texts) if text]
         vectors[there] = encoded[[place[texts[row]] for row in there]]

@@ -15,6 +15,8 @@ from utils.data.kg.relations import against, phrase
 
 # What a node without a name says: its roles and titles, its roles, nothing; or there may be none.
 MissingText = Literal["describe", "relation", "drop", "error"]
+# What a node with a name says: its roles and titles as well, or the name alone.
+NamedText = Literal["describe", "name"]
 _SHOWN = 5
 
 
@@ -54,6 +56,7 @@ def node_texts(
     popularity: np.ndarray,
     token_order: np.ndarray,
     names: Mapping[str, str],
+    named_text: NamedText,
     missing_text: MissingText,
     max_titles: int,
 ) -> NodeTexts:
@@ -64,7 +67,8 @@ def node_texts(
     where they tie; and so titles are ordered. names: entity token -> name.
     describe: `director of: Fargo (1996), Raising Arizona (1987); writer of: Fargo (1996)`, of each role the
     `max_titles` most popular titles, the role with most titles first; and of a node that touches no titled item the
-    roles alone, which is all that `relation` says.
+    roles alone, which is all that `relation` says. A named node that touches two titled items or more says its name
+    before that, `Joel Coen, director of: Fargo (1996), ...`; others their name alone, as all do with `named_text` name.
     KgError for `error` with a node that has no name.
     """
     titles = _titles(len(graph), link_indptr, link_nodes, item_names, popularity, token_order)
@@ -73,21 +77,27 @@ def node_texts(
     for node in titled.tolist():
         texts[node] = titles.names[titles.place[node]]
     mute = np.array([not text for text in texts], dtype=bool)
-    named = len(texts) - int(mute.sum()) - len(titled)
+    named = ~mute
+    named[titled] = False
     if missing_text == "error" and mute.any():
         first = ", ".join(graph.entities[node] for node in np.flatnonzero(mute)[:_SHOWN])
         raise KgError(
             f"{int(mute.sum()):,} of the {len(graph):,} entities have no name (the first: {first}); give entity_names, "
             "or missing_text: describe, relation or drop"
         )
-    described = 0
-    if missing_text == "describe":
-        described = _say_roles(texts, graph, mute, titles, max_titles)
-    elif missing_text == "relation":
+    shared = _titles_touched(graph, titles) >= 2
+    speaks = (mute & (missing_text == "describe")) | (named & shared & (named_text == "describe"))
+    described = _roles(graph, speaks, titles, max_titles)
+    for node, roles in described.items():
+        texts[node] = f"{texts[node]}, {roles}" if named[node] else roles
+    if missing_text in ("describe", "relation"):
         untitled = _Titles([], np.full(len(graph), len(graph)))
-        _say_roles(texts, graph, mute, untitled, 0)
+        silent = np.array([not text for text in texts], dtype=bool)
+        for node, roles in _roles(graph, silent, untitled, 0).items():
+            texts[node] = roles
     none = sum(not text for text in texts)
-    return NodeTexts(tuple(texts), len(titled), named, described, int(mute.sum()) - described - none, none)
+    said = sum(not named[node] for node in described)
+    return NodeTexts(tuple(texts), len(titled), int(named.sum()), said, int(mute.sum()) - said - none, none)
 
 
 def _titles(
@@ -110,13 +120,25 @@ def _titles(
     return _Titles([item_names[item] for item in items[first].tolist()], place)
 
 
-def _say_roles(texts: list[str], graph: KnowledgeGraph, mute: np.ndarray, titles: _Titles, max_titles: int) -> int:
-    """Fill in the texts of the nodes that are `mute`; how many of them name a title."""
+def _titles_touched(graph: KnowledgeGraph, titles: _Titles) -> np.ndarray:
+    """[n_nodes]: how many distinct titled nodes touch each."""
+    adjacency, n_nodes = graph.adjacency, len(graph)
+    ends = np.repeat(np.arange(n_nodes), adjacency.degrees)
+    titled = titles.place[adjacency.neighbours] < n_nodes
+    pairs = np.unique(ends[titled] * n_nodes + adjacency.neighbours[titled])
+    return np.bincount(pairs // n_nodes, minlength=n_nodes)
+
+
+def _roles(graph: KnowledgeGraph, of: np.ndarray, titles: _Titles, max_titles: int) -> dict[int, str]:
+    """Node -> its roles, of the nodes in the mask `of`: those with titles, and nodes that touch none are left out.
+
+    max_titles: 0 gives all roles without any title.
+    """
     adjacency, n_nodes = graph.adjacency, len(graph)
     said = [*map(phrase, graph.relations), *map(against, graph.relations)]
     codes, phrases = pd.factorize(np.asarray(said, dtype=object), sort=True)
     ends = np.repeat(np.arange(n_nodes), adjacency.degrees)
-    own = mute[ends]
+    own = of[ends]
     roles = ends[own] * len(phrases) + codes[adjacency.relations[own]]
     # One number for (node, phrase, place of the title): sorted, and what two relations say alike stands there once.
     entries = np.unique(roles * (n_nodes + 1) + titles.place[adjacency.neighbours[own]])
@@ -125,15 +147,11 @@ def _say_roles(texts: list[str], graph: KnowledgeGraph, mute: np.ndarray, titles
     nodes, spoken = np.divmod(roles, len(phrases))
     count = np.add.reduceat(places < n_nodes, start, dtype=np.int64) if len(start) else start
     parts: dict[int, list[str]] = {}
-    described = set()
     for role in np.lexsort((spoken, -count, nodes)).tolist():
         node, n = int(nodes[role]), min(int(count[role]), max_titles)
         if n:
-            described.add(node)
             shown = [titles.names[place] for place in places[start[role] : start[role] + n].tolist()]
             parts.setdefault(node, []).append(f"{phrases[spoken[role]]}: {', '.join(shown)}")
-        elif node not in described:
+        elif not max_titles:
             parts.setdefault(node, []).append(phrases[spoken[role]])
-    for node, some in parts.items():
-        texts[node] = "; ".join(some)
-    return len(described)
+    return {node: "; ".join(some) for node, some in parts.items()}

@@ -37,6 +37,7 @@ def _texts(missing_text: Any = "describe", max_titles: int = 5, **changed: Any) 
         "popularity": np.array([5, 9, 5, 1]),
         "token_order": np.arange(4),
         "names": {},
+        "named_text": "name",
         **changed,
     }
     return node_texts(GRAPH, **given, missing_text=missing_text, max_titles=max_titles)
@@ -66,6 +67,19 @@ def test_an_item_without_a_title_names_nothing() -> None:
 def test_items_names_come_before_the_graphs_own_and_these_before_descriptions() -> None:
     texts = _texts(names={"f1": "Something else", "d": "Jane Doe"})
     assert (_of(texts, "f1"), _of(texts, "d")) == ("One (1991)", "Jane Doe")
+
+
+def test_a_named_node_says_its_name_and_then_what_it_is_to_the_items() -> None:
+    texts = _texts(names={"d": "Joel Coen", "leaf": "Nobody"}, named_text="describe")
+    assert _of(texts, "d") == "Joel Coen, director of: Two (1992), One (1991), Three (1993); actor of: Two (1992)"
+    # It touches no item, so that there is nothing to add.
+    assert _of(texts, "leaf") == "Nobody"
+    assert texts.counts["named"] == 2
+
+
+def test_who_touches_a_single_item_says_the_name_alone() -> None:
+    # g is the genre of f1, an item, and of f4, which is none.
+    assert _of(_texts(names={"g": "drama"}, named_text="describe"), "g") == "drama"
 
 
 def test_a_description_gives_each_role_its_most_popular_titles_and_the_longest_role_first() -> None:
