@@ -62,7 +62,7 @@ def find_file(settings: Mapping[str, Any], name: str) -> Path:
     The dataset that RecBole ships is put into its folder by the first step that loads it; until then its files are
     found where they come from.
     """
-    folder = dataset_dir(settings)
+    here = folder = dataset_dir(settings)
     if settings.get("dataset") == SHIPPED and not folder.exists():
         folder = known_models.shipped_dataset(SHIPPED)
     for path in (folder / name, Path(name)):
@@ -70,7 +70,7 @@ def find_file(settings: Mapping[str, Any], name: str) -> Path:
             return path
     beside = sorted(path.name for path in folder.glob("*") if path.is_file()) if folder.is_dir() else []
     there = f" (it holds {', '.join(beside)})" if beside else ""
-    raise KgError(f"no file {name}, neither in {folder}{there} nor as a path{did_you_mean(name, beside)}")
+    raise KgError(f"no file {name}, neither in {here}{there} nor as a path{did_you_mean(name, beside)}")
 
 
 def open_graph(ctx: RunContext, item_tokens: Sequence[str], files: GraphFiles, check: LinkCheck) -> OpenGraph:

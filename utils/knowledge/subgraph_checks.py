@@ -62,7 +62,8 @@ def bad_retriever(name: str, options: Mapping[str, Any], given: Collection[str],
     try:
         cls = RETRIEVERS.get(name)
     except (UnknownName, BrokenModule) as error:
-        accepted = f"; accepted: {', '.join(RETRIEVERS.names())}" if isinstance(error, UnknownName) else ""
+        lost = isinstance(error, UnknownName) and not did_you_mean(name, RETRIEVERS.names())
+        accepted = f"; accepted: {', '.join(RETRIEVERS.names())}" if lost else ""
         yield Complaint(("retriever",), f"{error}{accepted}")
         return
     own = fields_of(cls)

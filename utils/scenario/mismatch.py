@@ -115,6 +115,7 @@ def _range(schema: Schema) -> str:
         return f" from {least:g} to {most}" if isinstance(most, int) else f" from {least:g} to {most:g}"
     if "exclusiveMinimum" in schema:
         below = f" and less than {schema['exclusiveMaximum']:g}" if "exclusiveMaximum" in schema else ""
+        below = f" and at most {most:g}" if most is not None else below
         return f" greater than {schema['exclusiveMinimum']:g}{below}"
     return "" if least is None else f" of at least {least:g}"
 
