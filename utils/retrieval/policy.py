@@ -42,7 +42,6 @@ def selected(
         ceiling = popularity[by_rarity[math.ceil(share * n_items) - 1]]
         n_rare = np.searchsorted(popularity[by_rarity], ceiling, side="right")
         kept = np.maximum(1, (places < n_rare).sum(axis=1))
-    kept = np.minimum(kept, lengths)
     width = int(kept.max(initial=0))
     chosen = np.where(np.arange(width) < kept[:, None], places[:, :width], n_items)
     return np.append(by_rarity, np.int32(-1))[chosen]
