@@ -208,8 +208,13 @@ def _difference(asked: RetrieveSubgraph, there: SubgraphFile, train_fingerprint:
     before, now = there.meta.get("parameters", {}), asked.model_dump(mode="json")
     for name in now:
         if name in before and before[name] != now[name] and name not in ("overwrite", "file_out", "batch_size"):
-            return f"{name} is {before[name]} there and {now[name]} here"
+            return f"{name} is {_shown(before[name])} there and {_shown(now[name])} here"
     return "of another graph, other links or other texts"
+
+
+def _shown(value: Any) -> str:
+    """`4` rather than `4.0`, as a scenario has it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _hash(*parts: Any) -> str:
@@ -232,7 +237,7 @@ def _summary(asked: RetrieveSubgraph, facts: Mapping[str, Any]) -> str:
         f"{facts['triples']:,} triples"
     )
     lost = facts["users"] - facts["users_with_subgraphs"]
-    without = f", {lost:,} users have none" if lost else ""
+    without = f", {lost:,} {'user has' if lost == 1 else 'users have'} none" if lost else ""
     how = "kept" if facts["kept"] else f"in {facts['seconds']['retrieval']:.2f} s"
     centres = (
         f"{asked.file_out}: {facts['users_with_subgraphs']:,} users have subgraphs around "

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from utils.retrieval.base import NO_NODE
-from utils.retrieval.inverted import Inverted
+from utils.retrieval.inverted import FEWEST, Inverted
 
 Search = Literal["exact", "faiss"]
 
@@ -31,7 +31,8 @@ def nearest(
     vectors [n_nodes, d] float32: of all nodes, rows of length 1, as those of the queries. candidates [m] int32, sorted:
     the nodes that may be found. Where there are fewer than k of them the rest is -1, with a cosine of 0.
     Nodes of equal cosine come by their number; those with the same vector always do. Equal queries are asked once.
-    search: faiss may miss some of the nearest; see `Inverted`, whose errors it raises.
+    search: faiss may miss some of the nearest where FEWEST vectors or more differ; see `Inverted`, whose errors it
+    raises.
     block_bytes: about how much memory the comparison takes, beside the arguments, the result and faiss's index.
     """
     # A matrix product may round equal columns differently, so that only distinct vectors are compared.
@@ -41,7 +42,7 @@ def nearest(
     nodes = np.full((len(asked), k), NO_NODE, dtype=np.int32)
     scores = np.zeros((len(asked), k), dtype=np.float32)
     found = min(k, len(rows))
-    inverted = Inverted.of(vectors, rows) if search == "faiss" and found else None
+    inverted = Inverted.of(vectors, rows) if search == "faiss" and len(rows) >= FEWEST else None
     width = max(1, min(_AT_ONCE, len(rows), block_bytes // (8 * queries.shape[1])))
     # A cosine, and where many tie its sorted copy and place; then the nodes of the vectors that are found.
     query_bytes = 24 * (width + 2 * found) + 40 * found * alike.most(k)

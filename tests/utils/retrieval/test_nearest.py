@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from utils.retrieval import nearest as module
+from utils.retrieval.inverted import FEWEST
 from utils.retrieval.nearest import nearest
 
 
@@ -109,39 +110,46 @@ def test_small_blocks_take_little_memory_and_find_the_same() -> None:
     assert whole.tolist() == parts.tolist()
 
 
-def _clustered(n_topics: int, each: int) -> torch.Tensor:
-    """Unit rows [n_topics * each, 32]: around the directions of topics, `each` near to one another."""
-    generator = torch.Generator().manual_seed(2)
-    topics = torch.nn.functional.normalize(torch.randn(n_topics, 32, generator=generator), dim=1)
-    noise = 0.05 * torch.randn(n_topics * each, 32, generator=generator)
-    return torch.nn.functional.normalize(topics.repeat_interleave(each, dim=0) + noise, dim=1)
+def test_ties_beyond_the_last_place_go_to_the_first_nodes_of_many() -> None:
+    # All 2,048 rows of eleven signs behind a first entry that is 1, -1, 1, -1 ...; only that one counts.
+    signs = 1.0 - 2.0 * ((torch.arange(2_048)[:, None] >> torch.arange(11)) & 1)
+    query = torch.zeros(1, 11)
+    query[0, 0] = 1
+    for block_bytes in (2**27, 2**12):
+        nodes, _ = nearest(query, signs, np.arange(2_048, dtype=np.int32), 40, block_bytes=block_bytes)
+        assert nodes.tolist() == [list(range(0, 80, 2))]
 
 
-def test_faiss_finds_nearly_all_of_the_nearest_and_the_same_each_time() -> None:
+def _unit(n: int, dim: int) -> torch.Tensor:
+    return torch.nn.functional.normalize(torch.randn(n, dim, generator=torch.Generator().manual_seed(2)), dim=1)
+
+
+def test_faiss_gives_nodes_with_equal_vectors_too_and_falls_by_cosine() -> None:
     pytest.importorskip("faiss")
-    vectors, candidates = _clustered(100, 20), np.arange(2_000, dtype=np.int32)
-    truth, _ = nearest(vectors, vectors, candidates, 5)
-    found, scores = nearest(vectors, vectors, candidates, 5, search="faiss")
-    assert (found[:, 0] == np.arange(2_000)).all()
+    # Node 2 i + 1 says what node 2 i says.
+    vectors = _unit(3_000, 32).repeat_interleave(2, dim=0)
+    candidates = np.arange(6_000, dtype=np.int32)
+    found, scores = nearest(vectors[::2], vectors, candidates, 4, search="faiss")
+    assert (found[:, :2] == candidates.reshape(-1, 2)).mean() > 0.99
+    assert (found[:, 3] == found[:, 2] + 1).all()
     assert (np.diff(scores, axis=1) <= 0).all()
-    recall = np.mean([len({*a} & {*b}) / 5 for a, b in zip(truth.tolist(), found.tolist(), strict=True)])
-    assert recall > 0.95
-    again, _ = nearest(vectors, vectors, candidates, 5, search="faiss")
-    assert found.tolist() == again.tolist()
 
 
-def test_faiss_gives_equal_vectors_and_what_its_lists_lack_too() -> None:
+def test_faiss_where_its_lists_hold_fewer_than_k_finds_what_exact_search_does() -> None:
     pytest.importorskip("faiss")
-    # Node 2 i + 1 says what node 2 i says; 40 is more than any list holds.
-    vectors = _clustered(10, 6).repeat_interleave(2, dim=0)
-    candidates = np.arange(120, dtype=np.int32)
-    found, _ = nearest(vectors[:3], vectors, candidates, 40, search="faiss")
-    assert found[:, :2].tolist() == [[0, 1], [0, 1], [2, 3]]
-    truth, _ = nearest(vectors[:3], vectors, candidates, 40)
-    assert found.tolist() == truth.tolist()
+    vectors, candidates = _unit(3_000, 32), np.arange(3_000, dtype=np.int32)
+    exact, approximate = (nearest(vectors[:3], vectors, candidates, 2_900, search=how)[0] for how in ("exact", "faiss"))  # type: ignore[arg-type]
+    assert exact.tolist() == approximate.tolist()
+
+
+def test_faiss_compares_all_where_there_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    vectors = _unit(FEWEST - 1, 8)
+    found, _ = nearest(vectors, vectors, np.arange(len(vectors), dtype=np.int32), 1, search="faiss")
+    assert found[:, 0].tolist() == list(range(len(vectors)))
 
 
 def test_a_missing_faiss_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(ImportError, match="pip install faiss-cpu"):
-        nearest(torch.ones(1, 2), torch.ones(1, 2), np.zeros(1, dtype=np.int32), 1, search="faiss")
+        nearest(_unit(1, 8), _unit(FEWEST, 8), np.arange(FEWEST, dtype=np.int32), 1, search="faiss")

@@ -75,11 +75,16 @@ def test_each_item_is_compared_once_whoever_asks(monkeypatch: pytest.MonkeyPatch
     assert compared == [2, 2]
 
 
-def test_faiss_finds_the_same_where_its_lists_hold_all() -> None:
-    pytest.importorskip("faiss")
-    asked = queries_of([[0, 1]], [[0.6, 0.8]])
-    exact, approximate = (Similarity(top_k=2, search=how)(INDEX, asked, 4) for how in ("exact", "faiss"))
-    assert exact.centres.tolist() == approximate.centres.tolist()
+def test_search_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def recording(*given: object) -> tuple[np.ndarray, np.ndarray]:
+        asked.append(given[-1])
+        return np.zeros((1, 3), dtype=np.int32), np.ones((1, 3), dtype=np.float32)
+
+    monkeypatch.setattr(similarity, "nearest", recording)
+    Similarity(search="faiss")(INDEX, queries_of([[0]], [[1, 0]]), 2)
+    assert asked == ["faiss", "faiss"]
 
 
 def _random_world(seed: int) -> tuple[Index, Queries]:

@@ -1,0 +1,196 @@
+"""`retrieve_subgraph` on the tiny dataset with the real encoder: what is written, what is kept, what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tests.workspace import ITEMS, TRAIN, USERS, Run, Workspace, metrics
+from utils.commands.retrieve_subgraph import RetrieveSubgraph
+from utils.data.embeddings import read_vectors
+from utils.retrieval.base import RETRIEVERS
+from utils.retrieval.store import read_subgraphs
+
+# The tiny graph is drawn at random, so that its links agree with no class.
+GRAPH: dict[str, Any] = {"kg_file": "tiny.kg", "link_file": "tiny.link", "link_check": "off"}
+FILES: dict[str, Any] = {"users_emb_file": "kg_u.pt", "items_emb_file": "kg_i.pt"}
+
+
+def step(**changes: Any) -> dict[str, Any]:
+    return {"retrieve_subgraph": {**GRAPH, **FILES, **changes}}
+
+
+def error_of(run: Run) -> str:
+    assert run.record.status == "failed", run.console.text
+    return str((run.record.error or {})["message"])
+
+
+@pytest.fixture(scope="module")
+def retrieved(workspace: Workspace) -> Run:
+    run = workspace.run([step()], "retrieved")
+    assert run.record.status == "done", run.console.text
+    return run
+
+
+def test_each_user_gets_distinct_centres_of_each_order(retrieved: Run, workspace: Workspace) -> None:
+    file = read_subgraphs(workspace.vectors / "subgraphs.pt")
+    assert set(file.users) == set(USERS)
+    # Two orders, at most five centres of each.
+    assert file.retrieved.centres.shape == (30, 2, 5)
+    for row in file.retrieved.centres.reshape(-1, 5):
+        kept = row[row >= 0].tolist()
+        assert len(set(kept)) == len(kept) > 0
+
+
+def test_a_users_vector_is_the_mean_of_their_centres(retrieved: Run, workspace: Workspace) -> None:
+    from utils.knowledge.subgraphs import prepare
+
+    asked = RetrieveSubgraph(**GRAPH, **FILES)
+    index = prepare(workspace.context(llm_config={"embeddings_path": str(workspace.vectors.parent)}), asked).index
+    file, vectors = read_subgraphs(workspace.vectors / "subgraphs.pt"), read_vectors(workspace.vectors / "kg_u.pt")
+    row = file.users.index("u7")
+    found = [
+        index.vectors(order)[torch.from_numpy(centres[centres >= 0]).long()]
+        for order, centres in zip(file.retrieved.orders, file.retrieved.centres[row], strict=True)
+    ]
+    torch.testing.assert_close(
+        vectors.vectors[(vectors.tokens or ()).index("u7")], torch.cat(found).mean(dim=0), atol=1e-6, rtol=0
+    )
+
+
+def test_the_record_counts_what_was_linked_encoded_and_found(retrieved: Run) -> None:
+    facts = retrieved.facts("retrieve_subgraph")
+    assert (facts["items"], facts["linked_items"], facts["linked_by"]) == (40, 40, "tiny.link")
+    assert (facts["users"], facts["users_with_history"], facts["users_with_subgraphs"]) == (30, 30, 30)
+    assert facts["rows"] == {"users_emb_file": 30, "items_emb_file": 40}
+    assert facts["node_texts"]["titled"] == 40
+    assert (facts["kept"], facts["index_kept"]) == (False, False)
+
+
+def test_a_second_run_keeps_every_file(retrieved: Run, workspace: Workspace) -> None:
+    names = ["kg_index.pt", "subgraphs.pt", "kg_u.pt", "kg_i.pt"]
+    before = [(workspace.vectors / name).stat().st_mtime_ns for name in names]
+    run = workspace.run([step()], "again")
+    facts = run.facts("retrieve_subgraph")
+    assert (facts["kept"], facts["index_kept"], facts["texts_encoded"]) == (True, True, 0)
+    assert [(workspace.vectors / name).stat().st_mtime_ns for name in names] == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"rerank_top_n": 3}, "subgraphs.pt holds other subgraphs (rerank_top_n is 5 there and 3 here)"),
+        ({"popularity_threshold": 1.0}, "(popularity_threshold is 0.5 there and 1 here)"),
+        ({"missing_text": "relation"}, "kg_index.pt holds an index"),
+        ({"min_rating": None}, "(min_rating is 4 there and None here)"),
+    ],
+)
+def test_files_of_other_parameters_are_refused_and_say_which(
+    retrieved: Run, workspace: Workspace, changes: dict[str, Any], said: str
+) -> None:
+    message = error_of(workspace.run([step(**changes)], "other"))
+    assert said in message
+    assert message.endswith("set overwrite: True, or name another file")
+
+
+def test_another_train_part_is_refused(retrieved: Run, workspace: Workspace) -> None:
+    split = {"split": {"LS": "valid_and_test"}, "order": "RO", "group_by": "user", "mode": "full"}
+    run = workspace.run([step(index_file="other_index.pt")], "other_split", eval_args=split)
+    assert "subgraphs.pt holds other subgraphs (written from another train part)" in error_of(run)
+
+
+def test_overwrite_replaces_what_is_there(tiny: Workspace) -> None:
+    assert tiny.run([step()], "first").record.status == "done"
+    run = tiny.run([step(rerank_top_n=3, overwrite=True)], "second")
+    assert run.record.status == "done", run.console.text
+    assert read_subgraphs(tiny.vectors / "subgraphs.pt").retrieved.centres.shape[2] == 3
+    # What was encoded is not encoded again.
+    assert run.facts("retrieve_subgraph")["texts_encoded"] == 0
+
+
+def test_vectors_of_subgraphs_train_a_model(retrieved: Run, workspace: Workspace) -> None:
+    losses = {
+        "u": {"loss": "cka", "users_emb_file": "kg_u.pt", "outputs": ["user_embedding"]},
+        "i": {"loss": "cka", "items_emb_file": "kg_i.pt", "outputs": ["item_embedding#1"]},
+    }
+    run = workspace.run([step(), TRAIN[0], {"wrap_model": {"losses": losses}}, *TRAIN[1:]], "trained")
+    assert run.record.status == "done", run.console.text
+    assert metrics(run.record)["ndcg@5"] >= 0
+
+
+@pytest.mark.parametrize("name", RETRIEVERS.names())
+def test_every_retriever_finds_something_for_every_user(retrieved: Run, workspace: Workspace, name: str) -> None:
+    run = workspace.run([step(retriever=name, file_out=f"{name}.pt", users_emb_file=f"u_{name}.pt")], name)
+    assert run.record.status == "done", run.console.text
+    assert (read_subgraphs(workspace.vectors / f"{name}.pt").retrieved.centres >= 0).any(axis=(1, 2)).all()
+    assert len(read_vectors(workspace.vectors / f"u_{name}.pt").vectors) == 30
+
+
+def test_ratings_that_nobody_gives_leave_no_history(tiny: Workspace) -> None:
+    message = error_of(tiny.run([step(min_rating=6)], "nobody"))
+    assert message == "retrieve_subgraph.min_rating: no user has an item rated 6 or more in the train part"
+
+
+def test_users_without_a_history_are_counted_and_have_no_row(tiny: Workspace) -> None:
+    inter = tiny.folder / "datasets" / "tiny" / "tiny.inter"
+    lines = inter.read_text("utf-8").splitlines()
+    # u1 gives 1 to everything.
+    lines = [line if not line.startswith("u1\t") else "\t".join([*line.split("\t")[:2], "1", line.split("\t")[3]])
+             for line in lines]  # fmt: skip
+    inter.write_text("\n".join(lines) + "\n", "utf-8")
+    run = tiny.run([step()], "without")
+    facts = run.facts("retrieve_subgraph")
+    assert (facts["users"], facts["users_with_history"]) == (30, 29)
+    assert "centres, 1 user has none" in run.console.text
+    assert set(read_vectors(tiny.vectors / "kg_u.pt").tokens or ()) == set(USERS) - {"u1"}
+
+
+def test_a_link_file_of_other_items_is_refused(tiny: Workspace) -> None:
+    (tiny.folder / "datasets" / "tiny" / "other.link").write_text("item_id:token\tentity_id:token\nx\te1\n", "utf-8")
+    message = error_of(tiny.run([step(link_file="other.link")], "strangers"))
+    assert message.startswith("retrieve_subgraph.link_file: none of the 1 links names an item of the dataset")
+
+
+def test_links_by_title_need_names_with_a_year(tiny: Workspace) -> None:
+    message = error_of(tiny.run([step(link_file=None)], "nameless"))
+    assert "the graph's entities have no names with a year; give link_file" in message
+
+
+def test_items_are_linked_by_title_and_year(tiny: Workspace) -> None:
+    from utils.data.atomic import read_atomic
+
+    rows = read_atomic(tiny.folder / "datasets" / "tiny" / "tiny.item")
+    names = [f"e{row + 1}\t{title} ({year})" for row, (title, year) in enumerate(
+        zip(rows["title"], rows["release_year"], strict=True))]  # fmt: skip
+    target = tiny.folder / "datasets" / "tiny" / "tiny.names"
+    target.write_text("\n".join(["entity_id:token\tname:token_seq", *names]) + "\n", "utf-8")
+    run = tiny.run([step(link_file=None, entity_names="tiny.names")], "by_title")
+    facts = run.facts("retrieve_subgraph")
+    titles = list(zip(rows["title"], rows["release_year"], strict=True))
+    alone = sum(titles.count(pair) == 1 for pair in titles)
+    assert facts["linked_by"] == "title and year"
+    assert facts["linked_items"] >= alone
+
+
+def test_the_shipped_link_of_ml_100k_is_refused(tiny: Workspace) -> None:
+    graph = {"kg_file": "ml-100k.kg", "link_file": "ml-100k.link"}
+    message = error_of(tiny.run([{"retrieve_subgraph": graph}], "shipped", dataset="ml-100k"))
+    assert message.startswith("retrieve_subgraph.link_file: the links look random")
+    assert "RecSysDatasets #130" in message
+
+
+def test_items_of_the_dataset_are_rows_whatever_the_order_of_the_link_file(
+    retrieved: Run, workspace: Workspace
+) -> None:
+    link = workspace.folder / "datasets" / "tiny" / "turned.link"
+    header, *lines = (workspace.folder / "datasets" / "tiny" / "tiny.link").read_text("utf-8").splitlines()
+    link.write_text("\n".join([header, *reversed(lines)]) + "\n", "utf-8")
+    files = {"index_file": "t_index.pt", "file_out": "t_sub.pt", "users_emb_file": "t_u.pt", "items_emb_file": "t_i.pt"}
+    assert workspace.run([step(link_file="turned.link", **files)], "turned").record.status == "done"
+    ours, theirs = (read_vectors(workspace.vectors / name) for name in ("kg_i.pt", "t_i.pt"))
+    assert ours.tokens == theirs.tokens
+    assert set(ours.tokens or ()) == set(ITEMS)
+    np.testing.assert_allclose(ours.vectors, theirs.vectors, atol=1e-5)
