@@ -47,9 +47,9 @@ class Inverted:
         n_lists = round(math.sqrt(len(rows)))
         width = _padded(vectors[:0]).shape[1]
         coding = f"IVF{n_lists},PQ{width // _ENTRIES_PER_CODE}x4fs,RFlat"
-        index = faiss.index_factory(width, coding, faiss.METRIC_INNER_PRODUCT)
+        index: Any = faiss.index_factory(width, coding, faiss.METRIC_INNER_PRODUCT)
         index.k_factor = _REFINED_PER_ANSWER
-        lists = faiss.downcast_index(index.base_index)
+        lists: Any = faiss.downcast_index(index.base_index)
         lists.nprobe = math.ceil(_SHARE_OF_LISTS * n_lists)
         lists.cp.seed = lists.pq.cp.seed = _SEED
         sampled = max(_SAMPLED_AT_LEAST, _SAMPLED_PER_LIST * n_lists)
