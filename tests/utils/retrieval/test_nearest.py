@@ -120,6 +120,19 @@ def test_ties_beyond_the_last_place_go_to_the_first_nodes_of_many() -> None:
         assert nodes.tolist() == [list(range(0, 80, 2))]
 
 
+def test_ties_of_one_block_keep_their_order_when_a_later_block_takes_a_place() -> None:
+    # Behind the first entry each row says its own number. Of 2,000 rows every fiftieth has the cosine 0, the others -1.
+    vectors = 1.0 - 2.0 * ((torch.arange(2_001)[:, None] >> torch.arange(-1, 11).clamp(min=0)) & 1)
+    vectors[:, 0] = -1
+    vectors[:2_000:50, 0] = 0
+    vectors[2_000, 0] = 1
+    query = torch.zeros(1, 12)
+    query[0, 0] = 1
+    # 2,000 rows of 12 entries make a block, whose 40 zeros are as many as there are places.
+    nodes, _ = nearest(query, vectors, np.arange(2_001, dtype=np.int32), 40, block_bytes=8 * 12 * 2_000)
+    assert nodes.tolist() == [[2_000, *range(0, 1_950, 50)]]
+
+
 def _unit(n: int, dim: int) -> torch.Tensor:
     return torch.nn.functional.normalize(torch.randn(n, dim, generator=torch.Generator().manual_seed(2)), dim=1)
 
@@ -138,7 +151,8 @@ def test_faiss_gives_nodes_with_equal_vectors_too_and_falls_by_cosine() -> None:
 def test_faiss_where_its_lists_hold_fewer_than_k_finds_what_exact_search_does() -> None:
     pytest.importorskip("faiss")
     vectors, candidates = _unit(3_000, 32), np.arange(3_000, dtype=np.int32)
-    exact, approximate = (nearest(vectors[:3], vectors, candidates, 2_900, search=how)[0] for how in ("exact", "faiss"))  # type: ignore[arg-type]
+    exact, _ = nearest(vectors[:3], vectors, candidates, 2_900)
+    approximate, _ = nearest(vectors[:3], vectors, candidates, 2_900, search="faiss")
     assert exact.tolist() == approximate.tolist()
 
 
