@@ -186,7 +186,7 @@ def retrieved_before(ctx: RunContext, asked: RetrieveSubgraph, ready: Prepared) 
     if not path.exists():
         return None
     try:
-        there = read_subgraphs(path)
+        there = read_subgraphs(path, len(ready.index.graph))
     except SubgraphError as error:
         raise StepError("file_out", f"{error}; set overwrite: True, or name another file") from error
     if there.fingerprint != _fingerprint(ctx, asked, ready):
