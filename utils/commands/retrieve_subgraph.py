@@ -90,7 +90,7 @@ class RetrieveSubgraph(Command):
     retriever_options: dict[str, Any] = Field({}, description="The retriever's own numbers, such as hops or alpha.")
     top_k: PositiveInt = Field(3, description="How many nodes an item asks for in each order.")
     search: Literal["exact", "faiss"] = Field(
-        "exact", description="faiss: approximate search, which pays from about 20,000 centres and some thousand items on."
+        "exact", description="faiss: approximate; it pays from about 20,000 centres and some thousand items on."
     )
     rerank_top_n: PositiveInt = Field(5, description="How many centres a user keeps of each order.")
     rerank_query: Literal["prompt", "history"] = Field(
