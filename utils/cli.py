@@ -156,7 +156,7 @@ def show_listing(what: str, overrides: Sequence[str]) -> int:
 
 def show_subgraph(paths: Sequence[str], user: str, out: str | None, overrides: Sequence[str]) -> int:
     """Write the page of a user's subgraphs, as the scenario has retrieved them; returns the exit code."""
-    from utils.subgraph_page import CannotShow, write_page
+    from utils.show_subgraph import CannotShow, write_page
 
     console = Console()
     try:

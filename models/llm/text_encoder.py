@@ -49,6 +49,16 @@ def encode(
     return vectors.clone()
 
 
+def count_tokens(texts: Sequence[str], spec: EncoderSpec, device: torch.device) -> tuple[list[int], int | None]:
+    """How many tokens each text has, and how many of them the encoder reads, None if it reads texts of any length."""
+    model = load(spec, device)
+    limit = model.max_seq_length if _transformer(model) is not None else None
+    if limit is None or not texts:
+        return [0] * len(texts), None
+    tokens = model.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
+    return [len(one) for one in tokens], limit
+
+
 def load(spec: EncoderSpec, device: torch.device) -> SentenceTransformer:
     """The encoder with the pooling and the length that are asked for, and without a normalisation that is not.
 
@@ -87,7 +97,7 @@ def _named(model: SentenceTransformer, kind: str) -> dict[str, Any]:
 
 
 def _shorten(model: SentenceTransformer, max_length: int) -> None:
-    config = getattr(getattr(model[0], "auto_model", None), "config", None)
+    config = getattr(_transformer(model), "config", None)
     most = getattr(config, "max_position_embeddings", None)
     if config is None:
         raise EncoderError("this encoder reads texts of any length", "max_length")
@@ -96,6 +106,11 @@ def _shorten(model: SentenceTransformer, max_length: int) -> None:
         upto = "" if most is None else f" and at most {most}"
         raise EncoderError(f"got {max_length}; this encoder takes at least {least} tokens{upto}", "max_length")
     model.max_seq_length = max_length
+
+
+def _transformer(model: SentenceTransformer) -> Any:
+    """The network that reads tokens in their order; None of an encoder that looks each up by itself."""
+    return getattr(model[0], "auto_model", None)
 
 
 def _batches(

@@ -20,7 +20,7 @@ def cannot_travel(plan: Plan) -> str | None:
         ("data_path", dataset_dir(plan.settings)),
         ("checkpoint_dir", saved_dir(plan.settings)),
         ("llm_config.embeddings_path", vectors_dir(plan.settings)),
-        *((name, path) for name, path in _checkpoints(plan)),
+        *_files_of_steps(plan),
     ):
         if path.is_absolute() or ".." in path.parts:
             return (
@@ -31,16 +31,18 @@ def cannot_travel(plan: Plan) -> str | None:
 
 
 def inputs(plan: Plan) -> list[Path]:
-    """Files that the scenario may read: its dataset, the vectors of that dataset, and checkpoints that it loads."""
+    """Files that the scenario may read: its dataset, the vectors of that dataset, and what its steps name."""
     folders = (dataset_dir(plan.settings), vectors_dir(plan.settings))
     found = [file for folder in folders if folder.is_dir() for file in sorted(folder.iterdir()) if file.is_file()]
-    found += [path for _, path in _checkpoints(plan) if path.is_file()]
+    found += [path for _, path in _files_of_steps(plan) if path.is_file()]
     return [file for file in found if not file.name.startswith(".")]
 
 
-def _checkpoints(plan: Plan) -> Iterator[tuple[str, Path]]:
-    """(command, path) of the checkpoints that the scenario loads."""
+def _files_of_steps(plan: Plan) -> Iterator[tuple[str, Path]]:
+    """(what names it, path) of the checkpoints that the scenario loads, and of other files that its steps read."""
     for step in plan.steps:
+        for parameter, path in step.command.files_read(plan.settings):
+            yield f"{step.command.name}.{parameter}", path
         for value in step.command.model_dump().values():
             if isinstance(value, str) and value.endswith(".pth"):
                 yield step.command.name, Path(value)

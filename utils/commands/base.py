@@ -121,6 +121,10 @@ class Command(BaseModel):
         """Names of the vector files that exist after this step, relative to the vectors folder."""
         return ()
 
+    def files_read(self, settings: Mapping[str, Any]) -> Iterable[tuple[str, Path]]:
+        """(parameter, path) of the files that the step reads, beside those of the dataset and its vectors."""
+        return ()
+
     @property
     def loads_data(self) -> bool:
         """Whether the step uses the dataset, and so loads it where no earlier step has."""

@@ -7,6 +7,7 @@ say, `utils.retrieval` chooses, and `utils.knowledge.subgraphs` puts these toget
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
@@ -117,6 +118,11 @@ class RetrieveSubgraph(Command):
 
     def vector_files_written(self) -> Iterable[str]:
         return [name for name in (getattr(self, field) for field in _FILES) if name]
+
+    def files_read(self, settings: Mapping[str, Any]) -> Iterable[tuple[str, Path]]:
+        from utils.knowledge.graphs import files_elsewhere
+
+        return files_elsewhere(settings, self.graph_files)
 
     @property
     def graph_files(self) -> GraphFiles:

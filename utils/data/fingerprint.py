@@ -1,10 +1,12 @@
-"""What the files of a dataset hold, as short hashes: two runs on other files are not on the same data."""
+"""Short hashes of what files and parameters hold: two runs on other files are not on the same data."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 
 def file_hashes(folder: Path, dataset: str) -> dict[str, str]:
@@ -26,3 +28,8 @@ def _hash(file: Path, size: int, mtime_ns: int) -> str:
 def combined(hashes: dict[str, str]) -> str:
     """One hash of all files."""
     return hashlib.sha256("\n".join(f"{name} {value}" for name, value in hashes.items()).encode()).hexdigest()[:16]
+
+
+def short_hash(*parts: Any) -> str:
+    """A hash of plain values: texts, numbers, lists and mappings of these."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

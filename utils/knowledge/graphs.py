@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from utils.data.kg.film_facts import FILM_FACTS
 from utils.data.kg.graph import KnowledgeGraph
 from utils.data.kg.links import Links
 from utils.data.kg.scope import within
-from utils.data.kg.titles import Titled, match_titles, readable
+from utils.data.kg.titles import Titled, match_titles, readable, split_year
 from utils.paths import dataset_dir
 from utils.recbole_port import known_models
 from utils.recbole_port.known_models import SHIPPED
@@ -24,8 +24,15 @@ from utils.scenario.errors import StepError
 if TYPE_CHECKING:
     from utils.data.facts import Row
 
-LinkCheck = Literal["error", "warn", "off"]
-_MOST_RELATIONS_SHOWN = 8
+# What to do about links that look random, by whether a file gives them.
+_ADVICE = {
+    True: "The file is most likely written in the item ids of another version of the dataset, as is RecBole's own "
+    "ml-100k.link (RecSysDatasets #130). Give link_ids_from, the .item file of that version, to match by title and "
+    "year; or kg_file: film-facts without a link_file; or link_check: warn to go on",
+    False: "Items were linked by title and year; are the titles of the .item file those of its classes, and is this "
+    "graph about them? link_check: warn goes on",
+}
+OnBadLinks = Literal["error", "warn", "off"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,6 @@ class OpenGraph:
     links: Links
     names: Mapping[str, str]
     item_names: Sequence[str]
-    classes: Sequence[Sequence[str]]
     facts: Mapping[str, Any]
 
 
@@ -73,9 +79,19 @@ def find_file(settings: Mapping[str, Any], name: str) -> Path:
     raise KgError(f"no file {name}, neither in {here}{there} nor as a path{did_you_mean(name, beside)}")
 
 
-def open_graph(ctx: RunContext, item_tokens: Sequence[str], files: GraphFiles, check: LinkCheck) -> OpenGraph:
+def files_elsewhere(settings: Mapping[str, Any], files: GraphFiles) -> Iterator[tuple[str, Path]]:
+    """(parameter, path) of the files that do not lie in the dataset's folder; the shipped graph comes with the code."""
+    for parameter in ("kg_file", "link_file", "link_ids_from", "entity_names"):
+        name = getattr(files, parameter)
+        if name is not None and name != FILM_FACTS and (path := find_file(settings, name)) == Path(name):
+            yield parameter, path
+
+
+def open_graph(ctx: RunContext, item_tokens: Sequence[str], files: GraphFiles, check: OnBadLinks) -> OpenGraph:
     """Read a run's graph and link it to its items; StepError at the parameter whose file is at fault."""
     rows = _item_rows(ctx)
+    if files.title_field is not None and not rows:
+        raise StepError("title_field", f"nothing reads it without the file {ctx.dataset_file('item')}")
     titles = [_titled(rows, token, files.title_field) for token in item_tokens]
     graph, names = _read(ctx, files)
     pairs, how = _pairs(ctx, files, titles, names)
@@ -83,11 +99,13 @@ def open_graph(ctx: RunContext, item_tokens: Sequence[str], files: GraphFiles, c
         links = Links.of(pairs, graph, item_tokens)
     except KgError as error:
         raise StepError("link_file" if files.link_file else "kg_file", str(error)) from error
+    # Of the whole graph: what lies beyond the hops is known.
+    unknown_entities = links.unknown_entities
     if files.hops is not None:
         graph = within(graph, links.nodes, files.hops)
         links = Links.of(pairs, graph, item_tokens)
     classes = [getattr(rows.get(token), "genres", ()) for token in item_tokens]
-    lift = _check_links(ctx, graph, links, classes, check) if check != "off" else None
+    lift = _check_links(ctx, files, graph, links, classes, check) if check != "off" else None
     facts = {
         "entities": len(graph),
         "relations": len(graph.relations),
@@ -95,10 +113,19 @@ def open_graph(ctx: RunContext, item_tokens: Sequence[str], files: GraphFiles, c
         "items": len(item_tokens),
         "linked_items": int(links.linked.sum()),
         "linked_by": how,
+        "links_to_unknown_items": links.unknown_items,
+        "links_to_unknown_entities": unknown_entities,
+        "graph_fingerprint": graph.fingerprint,
         "class_lift": lift,
     }
-    shown = [f"{readable(one.title)} ({one.year})" if one.year else readable(one.title) for one in titles]
-    return OpenGraph(graph, links, names, shown, classes, facts)
+    return OpenGraph(graph, links, names, [_name(one) for one in titles], facts)
+
+
+def _name(titled: Titled) -> str:
+    """`Taxi Driver (1976)`, whether the year stands in the title or beside it."""
+    title, year = split_year(titled.title)
+    year = year or titled.year
+    return f"{readable(title)} ({year})" if title and year else readable(title)
 
 
 def _read(ctx: RunContext, files: GraphFiles) -> tuple[KnowledgeGraph, dict[str, str]]:
@@ -134,11 +161,12 @@ def _pairs(
         return _matched(tuple(titled), tuple(known)), "title and year"
     parameter = "link_file"
     try:
-        pairs = read_link(find_file(ctx.settings, files.link_file), ctx.recbole_config()["ITEM_ID_FIELD"])
+        item_field = ctx.recbole_config()["ITEM_ID_FIELD"]
+        pairs = read_link(find_file(ctx.settings, files.link_file), item_field)
         if files.link_ids_from is None:
             return pairs, files.link_file
         parameter = "link_ids_from"
-        theirs = read_titles(find_file(ctx.settings, files.link_ids_from))
+        theirs = read_titles(find_file(ctx.settings, files.link_ids_from), item_field)
     except KgError as error:
         raise StepError(parameter, str(error)) from error
     return rekeyed(pairs, titled, theirs), f"{files.link_file}, by the titles of {files.link_ids_from}"
@@ -151,7 +179,12 @@ def _matched(titled: tuple[Titled, ...], known: tuple[Titled, ...]) -> list[tupl
 
 
 def _check_links(
-    ctx: RunContext, graph: KnowledgeGraph, links: Links, classes: Sequence[Sequence[str]], check: LinkCheck
+    ctx: RunContext,
+    files: GraphFiles,
+    graph: KnowledgeGraph,
+    links: Links,
+    classes: Sequence[Sequence[str]],
+    check: OnBadLinks,
 ) -> float | None:
     """How well the graph agrees with the items' classes, 1 for links that say nothing; None where it cannot be told."""
     from utils.data.kg.link_check import check_link
@@ -163,12 +196,10 @@ def _check_links(
         message = (
             f"the links look random: what the graph says of an item agrees with its class no better (lift "
             f"{found.lift:.2f}) than under shuffled links ({found.expected_low:.2f} to {found.expected_high:.2f}). "
-            "The file is most likely written in the item ids of another version of the dataset, as is RecBole's own "
-            "ml-100k.link (RecSysDatasets #130). Give link_ids_from, the .item file of that version, to match by title "
-            "and year; or kg_file: film-facts without a link_file; or link_check: warn to go on"
+            f"{_ADVICE[files.link_file is not None]}"
         )
         if check == "error":
-            raise StepError("link_file", message)
+            raise StepError("link_file" if files.link_file is not None else "kg_file", message)
         ctx.console.line(f"        warning: {message}")
     return round(found.lift, 3)
 

@@ -18,7 +18,7 @@ class Histories:
     users: tokens, in RecBole's order, of those that have a history. items [n_users, length] int32: places in
     `item_tokens`, -1 after the last. item_tokens: the dataset's items in RecBole's order, without padding.
     popularity [n_items]: how many users of the train part have each item, whatever their rating.
-    n_users: of the dataset, so that those without a history can be counted.
+    n_users: of the dataset, so that those without a history can be counted. rated: whether interactions have ratings.
     """
 
     users: tuple[str, ...]
@@ -26,6 +26,7 @@ class Histories:
     item_tokens: tuple[str, ...]
     popularity: np.ndarray
     n_users: int
+    rated: bool
 
 
 def histories(ctx: RunContext, length: int, min_rating: float | None) -> Histories:
@@ -40,7 +41,8 @@ def histories(ctx: RunContext, length: int, min_rating: float | None) -> Histori
     fields = Fields.of(config)
     users, items = (session.id_map(data, field).real_tokens for field in (fields.user, fields.item))
     rows = train_interactions(config, data)
-    if min_rating is not None and fields.rating in rows:
+    rated = fields.rating in rows
+    if min_rating is not None and rated:
         rows = rows[pd.to_numeric(rows[fields.rating], errors="coerce") >= min_rating]
     latest = latest_first(rows, fields).groupby(fields.user, sort=False).head(length)
     # The latest is the last of a history.
@@ -52,4 +54,4 @@ def histories(ctx: RunContext, length: int, min_rating: float | None) -> Histori
     there = np.flatnonzero(table[:, 0] >= 0)
     # RecBole's row 0 is padding.
     popularity = train_counts(config, data)[1][1:]
-    return Histories(tuple(users[row] for row in there), table[there], items, popularity, len(users))
+    return Histories(tuple(users[row] for row in there), table[there], items, popularity, len(users), rated)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from utils.context import RunContext
+from utils.data.fingerprint import short_hash
 from utils.data.kg.graph import KnowledgeGraph
 from utils.data.kg.relations import against, phrase
 from utils.data.kg.texts import NodeTexts
@@ -76,6 +76,8 @@ def open_index(
     StepError at `index_file` for a file that holds anything else: it says what differs. With `overwrite` such a file
     is replaced, and texts that it has are not encoded again.
     """
+    import torch
+
     from utils.knowledge.encoding import encode_into
     from utils.retrieval.base import Index
     from utils.retrieval.propagation import propagate
@@ -100,19 +102,21 @@ def open_index(
         encoder_parameter="text_encoder",
     )
     encoded = time.perf_counter()
+    # An encoder of half precision divides by a length that is right to three digits.
+    rows = torch.nn.functional.normalize(made.vectors, dim=1)
     row_of = {text: row for row, text in enumerate(distinct)}
-    nodes = _rows(made.vectors, row_of, asked.texts.texts)
+    nodes = _rows(rows, row_of, asked.texts.texts)
     propagated = None
     if 2 in index_orders:
         propagated = nodes if propagation == "none" else propagate(asked.graph.adjacency, nodes, propagation)
     index = Index(
         asked.graph,
-        _items(asked, _rows(made.vectors, row_of, asked.item_names)),
+        _items(asked, _rows(rows, row_of, asked.item_names)),
         nodes,
-        _rows(made.vectors, row_of, asked.relation_texts),
+        _rows(rows, row_of, asked.relation_texts),
         propagated,
         asked.centres,
-        _hash(parts, sorted(index_orders), propagation if 2 in index_orders else None, _bytes_hash(asked.centres)),
+        short_hash(parts, sorted(index_orders), propagation if 2 in index_orders else None, _bytes_hash(asked.centres)),
     )
     facts = {
         "node_texts": asked.texts.counts,
@@ -154,9 +158,11 @@ def _items(asked: Unencoded, vectors: torch.Tensor) -> Items:
 def _fingerprints(asked: Unencoded, spec: EncoderSpec) -> dict[str, str]:
     return {
         "graph_fingerprint": asked.graph.fingerprint,
-        "links_fingerprint": _hash(asked.item_tokens, _bytes_hash(asked.link_indptr), _bytes_hash(asked.link_nodes)),
+        "links_fingerprint": short_hash(
+            asked.item_tokens, _bytes_hash(asked.link_indptr), _bytes_hash(asked.link_nodes)
+        ),
         "encoder_fingerprint": spec.fingerprint(),
-        "texts_fingerprint": _hash(asked.texts.texts, list(asked.item_names), asked.relation_texts),
+        "texts_fingerprint": short_hash(asked.texts.texts, list(asked.item_names), asked.relation_texts),
     }
 
 
@@ -175,10 +181,6 @@ def _difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     of = [f"of {' and '.join(said)}"] if said else []
     made = [f"made with {', '.join(f'{name}: {before.get(name)}, not {now.get(name)}' for name in changed)}"]
     return f"an index {', '.join(of + made if changed else of)}"
-
-
-def _hash(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _bytes_hash(array: np.ndarray) -> str:

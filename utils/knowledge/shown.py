@@ -11,7 +11,8 @@ import pandas as pd
 from utils.context import RunContext
 from utils.data.facts import Fields, latest_first
 from utils.data.kg.relations import against, phrase
-from utils.knowledge.subgraphs import Prepared, query_text
+from utils.knowledge.history_texts import history_texts
+from utils.knowledge.subgraphs import Prepared, titles_of
 from utils.report.subgraphs import HistoryItem, NodeKind, ShownEdge, ShownNode, ShownSubgraph, SubgraphPage
 from utils.retrieval.base import NO_NODE, Index
 from utils.retrieval.expanded import expandable
@@ -28,18 +29,29 @@ def shown(ctx: RunContext, asked: RetrieveSubgraph, ready: Prepared, file: Subgr
     """All that the page of a user says. user: a token of `file.users`."""
     row = file.users.index(user)
     history = [item for item in ready.histories.items[row].tolist() if item >= 0]
-    names = ready.opened.item_names
     of_history = {node for item in history for node in _nodes(ready.index, item)}
     subgraphs = tuple(_subgraphs(asked, ready, file, row, of_history))
+    query, notes = _query(ctx, asked, ready, row)
     return SubgraphPage(
         ctx.settings["dataset"],
         user,
         str(ctx.scenario_path),
         tuple(_history(ctx, asked, ready, user, history)),
         asked.retriever,
-        query_text(asked, [names[item] for item in history]),
+        query,
         subgraphs,
+        notes,
     )
+
+
+def _query(ctx: RunContext, asked: RetrieveSubgraph, ready: Prepared, row: int) -> tuple[str, tuple[str, ...]]:
+    """What the user's centres were ranked by, and what there is to say of it; nothing where nobody reads it."""
+    if "rerank_query" not in type(asked.chosen).reads:
+        return "", ()
+    titles = titles_of(ready, ready.histories.items[row])
+    (text,), (left_out,) = history_texts(ctx, [titles], asked.rerank_query, ready.spec)
+    note = f"The encoder does not read all of the history: its {left_out:,} oldest titles are not in the query."
+    return text, (note,) if left_out else ()
 
 
 def _history(

@@ -14,7 +14,7 @@ from utils.data.kg.files import KgError
 from utils.data.kg.film_facts import FILM_FACTS
 from utils.knowledge.graphs import GraphFiles, find_file
 from utils.registry import BrokenModule, UnknownName, did_you_mean
-from utils.retrieval.base import RETRIEVERS
+from utils.retrieval.base import DEPENDING, RETRIEVERS
 from utils.scenario.mismatch import refusal
 
 # Parameters of the command itself that only some retrievers read.
@@ -67,9 +67,8 @@ def bad_retriever(name: str, options: Mapping[str, Any], given: Collection[str],
         yield Complaint(("retriever",), f"{error}{accepted}")
         return
     own = fields_of(cls)
-    # The orders decide which vectors there are, whoever retrieves.
-    for parameter in ("top_k", "search"):
-        if parameter in given and parameter not in own:
+    for parameter in DEPENDING:
+        if parameter in given and parameter not in cls.reads:
             yield Complaint((parameter,), f"the retriever '{name}' does not read it; remove it")
     kinds = get_type_hints(cls, include_extras=True)
     known = [option for option in own if option not in SHARED]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,28 +11,19 @@ import numpy as np
 
 from utils.commands.base import StepResult
 from utils.context import RunContext
-from utils.knowledge.encoding import encode_texts
 from utils.knowledge.graphs import OpenGraph, open_graph
 from utils.knowledge.histories import Histories, histories
+from utils.knowledge.history_texts import encoded, history_texts
+from utils.knowledge.subgraph_reuse import fingerprint, retrieved_before, told
 from utils.knowledge.subgraph_vectors import write_vectors_of
 from utils.scenario.errors import StepError
 
 if TYPE_CHECKING:
-    import torch
-
     from models.llm.encoder_spec import EncoderSpec
     from utils.commands.retrieve_subgraph import RetrieveSubgraph
     from utils.knowledge.kg_index import Unencoded
     from utils.retrieval.base import Index, Queries, Retrieved
     from utils.retrieval.store import SubgraphFile
-
-# K-RagRec re-ranks by the task and the history together.
-_TASK = "Given the history of a user, select the item that this user is most likely to be interested in next. History: "
-# What of the parameters decides on the centres, beside the index and the train part.
-_DECIDES = (
-    "history_length", "min_rating", "popularity_policy", "popularity_threshold", "retriever", "retriever_options",
-    "index_orders", "top_k", "search", "rerank_top_n", "rerank_query", "max_neighbors",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,7 +52,10 @@ def prepare(ctx: RunContext, asked: RetrieveSubgraph) -> Prepared:
         raise StepError("text_encoder", str(error)) from error
     own = histories(ctx, asked.history_length, asked.min_rating)
     if not own.users:
-        raise StepError("min_rating", f"no user has an item rated {asked.min_rating:g} or more in the train part")
+        rated = "any item" if asked.min_rating is None else f"an item rated {asked.min_rating:g} or more"
+        raise StepError("min_rating", f"no user has {rated} in the train part")
+    if asked.min_rating is not None and not own.rated and "min_rating" in asked.model_fields_set:
+        raise StepError("min_rating", "the interactions have no ratings, so nothing would read it; remove it")
     opened = open_graph(ctx, own.item_tokens, asked.graph_files, asked.link_check)
     unencoded = _unencoded(asked, own, opened)
     decide = (
@@ -110,16 +102,15 @@ def retrieve(ctx: RunContext, asked: RetrieveSubgraph) -> StepResult:
 
     ready = prepare(ctx, asked)
     kept = None if asked.overwrite else retrieved_before(ctx, asked, ready)
-    seconds: dict[str, float] = {}
+    cost: dict[str, Any] = {}
     if kept is None:
-        retrieved, seconds = _retrieved(ctx, asked, ready)
+        retrieved, cost = _retrieved(ctx, asked, ready)
         meta = {
             "dataset": ctx.settings["dataset"],
             "train_fingerprint": ctx.train_fingerprint,
-            "parameters": asked.model_dump(mode="json"),
+            "parameters": told(asked),
         }
-        fingerprint = _fingerprint(ctx, asked, ready)
-        file = SubgraphFile(ready.histories.users, retrieved, asked.max_neighbors, fingerprint, meta)
+        file = SubgraphFile(ready.histories.users, retrieved, asked.max_neighbors, fingerprint(asked, ready), meta)
         write_subgraphs(ctx.vector_path(asked.file_out), file)
     else:
         file = kept
@@ -129,13 +120,18 @@ def retrieve(ctx: RunContext, asked: RetrieveSubgraph) -> StepResult:
         **_counts(ready, file),
         "rows": write_vectors_of(ctx, asked, ready.index, file),
         "kept": kept is not None,
-        "seconds": seconds,
+        **cost,
     }
     return StepResult(facts=facts, summary=_summary(asked, facts))
 
 
-def queries(ctx: RunContext, asked: RetrieveSubgraph, ready: Prepared) -> Queries:
-    """What the users ask for: the items that the policy keeps, and their whole history as a vector."""
+def queries(ctx: RunContext, asked: RetrieveSubgraph, ready: Prepared) -> tuple[Queries, int]:
+    """What the users ask for: the items that the policy keeps, and their whole history as a vector.
+
+    With it how many users have a history that is too long for the encoder, so that its oldest titles are left out.
+    """
+    import torch
+
     from utils.retrieval.base import Queries
     from utils.retrieval.policy import selected
 
@@ -143,82 +139,32 @@ def queries(ctx: RunContext, asked: RetrieveSubgraph, ready: Prepared) -> Querie
     rows = selected(
         ready.histories.items, items.popularity, items.token_order, asked.popularity_policy, asked.popularity_threshold
     )
-    return Queries(rows, _query_vectors(ctx, asked, ready))
+    dimension = ready.index.nodes.shape[1]
+    if "rerank_query" not in type(asked.chosen).reads:
+        return Queries(rows, torch.zeros(len(rows), dimension)), 0
+    titles = [titles_of(ready, history) for history in ready.histories.items]
+    texts, left_out = history_texts(ctx, titles, asked.rerank_query, ready.spec)
+    vectors = encoded(ctx, texts, ready.spec, asked.batch_size, dimension)
+    return Queries(rows, vectors), sum(count > 0 for count in left_out)
 
 
-def query_text(asked: RetrieveSubgraph, names: list[str]) -> str:
-    """What a user's centres are ranked by; empty where no item of the history has a title."""
-    titles = ", ".join(name for name in names if name)
-    return f"{_TASK}{titles}." if titles and asked.rerank_query == "prompt" else titles
+def titles_of(ready: Prepared, history: np.ndarray) -> list[str]:
+    """The titles of a row of `histories.items`, the latest last; empty where an item has none."""
+    return [ready.opened.item_names[item] for item in history.tolist() if item >= 0]
 
 
-def _query_vectors(ctx: RunContext, asked: RetrieveSubgraph, ready: Prepared) -> torch.Tensor:
-    import torch
-
-    names = ready.opened.item_names
-    texts = [query_text(asked, [names[row] for row in history if row >= 0]) for history in ready.histories.items]
-    distinct = list(dict.fromkeys(text for text in texts if text))
-    vectors = torch.zeros(len(texts), ready.index.nodes.shape[1])
-    if distinct:
-        encoded = encode_texts(ctx, distinct, ready.spec, asked.batch_size, "histories", "text_encoder")
-        place = {text: row for row, text in enumerate(distinct)}
-        there = [row for row, text in enumerate(texts) if text]
-        vectors[there] = encoded[[place[texts[row]] for row in there]]
-    return torch.nn.functional.normalize(vectors, dim=1)
-
-
-def _retrieved(ctx: RunContext, asked: RetrieveSubgraph, ready: Prepared) -> tuple[Retrieved, dict[str, float]]:
+def _retrieved(ctx: RunContext, asked: RetrieveSubgraph, ready: Prepared) -> tuple[Retrieved, dict[str, Any]]:
+    """Everybody's centres, and for the record what they took."""
     started = time.perf_counter()
-    asking = queries(ctx, asked, ready)
-    encoded = time.perf_counter()
+    asking, shortened = queries(ctx, asked, ready)
+    ended = time.perf_counter()
     retrieved = asked.chosen(ready.index, asking, asked.rerank_top_n)
-    return retrieved, {
-        "encoding_histories": round(encoded - started, 3),
-        "retrieval": round(time.perf_counter() - encoded, 3),
-    }
-
-
-def retrieved_before(ctx: RunContext, asked: RetrieveSubgraph, ready: Prepared) -> SubgraphFile | None:
-    """What `file_out` holds, None where it is not there; StepError where it holds anything but what is asked for."""
-    from utils.retrieval.store import SubgraphError, read_subgraphs
-
-    path = ctx.vector_path(asked.file_out)
-    if not path.exists():
-        return None
-    try:
-        there = read_subgraphs(path, len(ready.index.graph))
-    except SubgraphError as error:
-        raise StepError("file_out", f"{error}; set overwrite: True, or name another file") from error
-    if there.fingerprint != _fingerprint(ctx, asked, ready):
-        why = _difference(asked, there, ctx.train_fingerprint)
-        raise StepError("file_out", f"{path} holds other subgraphs ({why}); set overwrite: True, or name another file")
-    return there
-
-
-def _fingerprint(ctx: RunContext, asked: RetrieveSubgraph, ready: Prepared) -> str:
-    """A short hash of all that decides on the centres."""
-    decides = {name: getattr(asked, name) for name in _DECIDES}
-    return _hash(ready.index.fingerprint, ready.spec.fingerprint(), ctx.train_fingerprint, decides)
-
-
-def _difference(asked: RetrieveSubgraph, there: SubgraphFile, train_fingerprint: str) -> str:
-    """What a file was made with that this run has otherwise, in words."""
-    if there.meta.get("train_fingerprint") != train_fingerprint:
-        return "written from another train part"
-    before, now = there.meta.get("parameters", {}), asked.model_dump(mode="json")
-    for name in now:
-        if name in before and before[name] != now[name] and name not in ("overwrite", "file_out", "batch_size"):
-            return f"{name} is {_shown(before[name])} there and {_shown(now[name])} here"
-    return "of another graph, other links or other texts"
-
-
-def _shown(value: Any) -> str:
-    """`4` rather than `4.0`, as a scenario has it."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _hash(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    if not (retrieved.centres >= 0).any():
+        linked = f"{ready.opened.facts['linked_items']:,} of {ready.opened.facts['items']:,} items are linked"
+        titled = sum(map(bool, ready.opened.item_names))
+        raise StepError(None, f"nothing was found for any user: {linked}, {titled:,} have a title")
+    seconds = {"encoding_histories": round(ended - started, 3), "retrieval": round(time.perf_counter() - ended, 3)}
+    return retrieved, {"histories_shortened": shortened, "seconds": seconds}
 
 
 def _counts(ready: Prepared, file: SubgraphFile) -> dict[str, int]:
@@ -248,4 +194,6 @@ def _summary(asked: RetrieveSubgraph, facts: Mapping[str, Any]) -> str:
         for side in ("users", "items")
         if f"{side}_emb_file" in facts["rows"]
     ]
-    return "; ".join([graph, centres, *files])
+    shortened = facts.get("histories_shortened", 0)
+    cut = [f"the encoder does not read all of {shortened:,} histories, whose oldest titles are left out"]
+    return "; ".join([graph, centres, *(cut if shortened else []), *files])

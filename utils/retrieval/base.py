@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from typing import ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from utils.registry import Registry
 # slot's nodes together with the triples between them.
 Expansion = Literal["star", "ball", "induced"]
 NO_NODE = -1
+# Parameters of `retrieve_subgraph` that some retrievers have no use for.
+DEPENDING = ("top_k", "search", "rerank_query", "min_center_items", "max_neighbors")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,11 @@ class Index:
     centres: np.ndarray
     fingerprint: str
 
+    @property
+    def highest_order(self) -> int:
+        """2 where there is an order 2, else 1."""
+        return 1 if self.propagated is None else 2
+
     def vectors(self, order: int) -> torch.Tensor:
         """[n_nodes, dim] of order 1 or 2."""
         if order == 1:
@@ -99,7 +106,12 @@ class Retrieved:
 
 
 class Retriever(Protocol):
-    """Options as fields; called with an index and queries. `n`: the most centres of a slot."""
+    """Options as fields; called with an index and queries. `n`: the most centres of a slot.
+
+    reads: which of the command's own parameters its result depends on, of `DEPENDING`; all others matter always.
+    """
+
+    reads: ClassVar[frozenset[str]]
 
     def __call__(self, index: Index, queries: Queries, n: int) -> Retrieved: ...
 

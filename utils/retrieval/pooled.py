@@ -15,11 +15,14 @@ def user_vectors(index: Index, retrieved: Retrieved) -> tuple[torch.Tensor, torc
     A user without a centre has zeros, as has one whose centres say nothing: neither is present.
     """
     total = torch.zeros(len(retrieved.centres), index.nodes.shape[1])
+    count = torch.zeros(len(retrieved.centres), dtype=torch.long)
     for slot, order in enumerate(retrieved.orders):
-        centres = retrieved.centres[:, slot]
-        counts = (centres >= 0).sum(axis=1)
-        total += _bags(index.vectors(order), centres[centres >= 0], np.cumsum(counts) - counts, "sum")
-    count = torch.from_numpy((retrieved.centres >= 0).sum(axis=(1, 2)))
+        centres, vectors = retrieved.centres[:, slot], index.vectors(order)
+        # A node that says nothing is left out, as it is of its neighbours' means.
+        speaks = (centres >= 0) & vectors.any(dim=1).numpy()[centres]
+        counts = speaks.sum(axis=1)
+        total += _bags(vectors, centres[speaks], np.cumsum(counts) - counts, "sum")
+        count += torch.from_numpy(counts)
     vectors = total / count.clamp(min=1)[:, None]
     return vectors, vectors.any(dim=1)
 

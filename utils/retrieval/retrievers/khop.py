@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pydantic import PositiveInt
 
@@ -20,6 +21,7 @@ class KHop:
     hops: how far from its centre a subgraph reaches.
     """
 
+    reads: ClassVar[frozenset[str]] = frozenset({"rerank_query", "max_neighbors"})
     hops: PositiveInt = 2
 
     def __call__(self, index: Index, queries: Queries, n: int) -> Retrieved:
@@ -28,4 +30,4 @@ class KHop:
         says = index.nodes.numpy()[nodes].any(axis=1)
         users, nodes = users[says], nodes[says]
         centres, scores = best(users, nodes, cosines(index, queries, users, nodes), len(queries.items), n)
-        return Retrieved(centres, scores, orders=(1,), expansion="ball", hops=self.hops)
+        return Retrieved(centres, scores, orders=(index.highest_order,), expansion="ball", hops=self.hops)

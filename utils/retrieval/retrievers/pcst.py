@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ class PrizeCollectingSteinerTree:
     He et al., G-Retriever (NeurIPS 2024, arXiv 2402.07630), section 5.3; the defaults are those of its WebQSP.
     """
 
+    reads: ClassVar[frozenset[str]] = frozenset({"top_k", "rerank_query"})
     top_k: PositiveInt = 3
     top_k_edges: NonNegativeInt = 5
     edge_cost: Annotated[float, Gt(0)] = 0.5
@@ -58,7 +59,7 @@ class PrizeCollectingSteinerTree:
             prizes.append(worth[kept])
         columns = np.concatenate(users), np.concatenate(nodes), np.concatenate(prizes)
         centres, scores = best(*columns, len(queries.items), n)
-        return Retrieved(centres, scores, orders=(1,), expansion="induced")
+        return Retrieved(centres, scores, orders=(index.highest_order,), expansion="induced")
 
 
 def _near(triples: np.ndarray, seeds: np.ndarray, n_nodes: int, hops: int) -> np.ndarray:

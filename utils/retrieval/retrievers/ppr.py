@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
@@ -38,6 +38,7 @@ class PersonalizedPageRank:
     Haveliwala, Topic-Sensitive PageRank (WWW 2002).
     """
 
+    reads: ClassVar[frozenset[str]] = frozenset({"min_center_items", "max_neighbors"})
     alpha: Annotated[float, Gt(0), Lt(1)] = 0.15
     keep_seeds: bool = False
     hub_discount: Annotated[float, Ge(0), Le(1)] = 0.0
@@ -67,7 +68,7 @@ class PersonalizedPageRank:
             found = np.where(chances > 0, index.centres[order.T], NO_NODE)
             centres[block, 0, : found.shape[1]] = found
             scores[block, 0, : found.shape[1]] = chances
-        return Retrieved(centres, scores, orders=(1,), expansion="star")
+        return Retrieved(centres, scores, orders=(index.highest_order,), expansion="star")
 
 
 def walk_matrix(adjacency: Adjacency) -> sparse.csr_matrix:

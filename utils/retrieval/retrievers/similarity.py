@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from utils.retrieval.base import NO_NODE, Index, Queries, Retrieved, retriever
+from utils.retrieval.base import DEPENDING, NO_NODE, Index, Queries, Retrieved, retriever
 from utils.retrieval.nearest import Search, nearest
 from utils.retrieval.rerank import rerank
 
@@ -21,6 +22,7 @@ class Similarity:
     An item without a title asks for nothing. A node that two items ask for counts once.
     """
 
+    reads: ClassVar[frozenset[str]] = frozenset(DEPENDING)
     index_orders: tuple[int, ...] = (1, 2)
     top_k: int = 3
     search: Search = "exact"

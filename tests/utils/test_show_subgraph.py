@@ -11,7 +11,7 @@ from utils.commands.retrieve_subgraph import RetrieveSubgraph
 from utils.data.atomic import read_atomic
 from utils.retrieval.store import read_subgraphs
 from utils.scenario import plan, source
-from utils.subgraph_page import CannotShow, write_page
+from utils.show_subgraph import CannotShow, write_page
 
 STEP = {"retrieve_subgraph": {"kg_file": "tiny.kg", "link_file": "tiny.link", "link_check": "off"}}
 
