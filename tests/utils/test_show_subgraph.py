@@ -69,3 +69,10 @@ def test_subgraphs_of_other_parameters_are_not_shown_as_these(retrieved: Run, wo
     workspace.write([{"retrieve_subgraph": {**STEP["retrieve_subgraph"], "top_k": 2}}], "changed")
     with pytest.raises(CannotShow, match="top_k is 3 there and 2 here"):
         page_of(workspace, "u7", "changed")
+
+
+@pytest.mark.parametrize("name", ["khop", "pcst"])
+def test_balls_and_trees_are_shown_too(workspace: Workspace, name: str) -> None:
+    own = {"retriever": name, "file_out": f"{name}.pt"}
+    assert workspace.run([{"retrieve_subgraph": {**STEP["retrieve_subgraph"], **own}}], name).record.status == "done"
+    assert f"by {name}" in page_of(workspace, "u7", name).read_text("utf-8")

@@ -42,3 +42,22 @@ def test_the_dataset_and_its_vectors_travel(tiny: Workspace) -> None:
 def test_a_path_out_of_the_folder_cannot_travel(tiny: Workspace) -> None:
     scenario = plan.build(source.read(tiny.write(TRAIN, data_path=str(tiny.folder / "datasets"))))
     assert (cannot_travel(scenario) or "").startswith("data_path leads out of the folder you stand in")
+
+
+def test_a_graph_beside_the_dataset_travels_as_well(tiny: Workspace) -> None:
+    step = {"retrieve_subgraph": {"kg_file": "graphs/my.kg", "link_file": "tiny.link"}}
+    (tiny.folder / "graphs").mkdir()
+    (tiny.folder / "graphs" / "my.kg").write_text("head_id\trelation_id\ttail_id\ne1\tr\te2\n", "utf-8")
+    scenario = plan.build(source.read(tiny.write([step]).relative_to(tiny.folder)))
+    assert cannot_travel(scenario) is None
+    assert "graphs/my.kg" in [file.as_posix() for file in inputs(scenario)]
+
+
+def test_a_graph_out_of_the_folder_cannot_travel(tiny: Workspace) -> None:
+    outside = tiny.folder / "graphs" / "my.kg"
+    outside.parent.mkdir()
+    outside.write_text("head_id\trelation_id\ttail_id\ne1\tr\te2\n", "utf-8")
+    step = {"retrieve_subgraph": {"kg_file": str(outside), "link_file": "tiny.link"}}
+    why = cannot_travel(plan.build(source.read(tiny.write([step]).relative_to(tiny.folder))))
+    assert why is not None
+    assert why.startswith("retrieve_subgraph.kg_file leads out of the folder you stand in")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from tests.workspace import ITEMS, TRAIN, USERS, Run, Workspace, metrics
+from tests.workspace import ITEMS, TRAIN, USERS, Run, Workspace, transferred
 from utils.commands.retrieve_subgraph import RetrieveSubgraph
+from utils.data.atomic import read_atomic
 from utils.data.embeddings import read_vectors
 from utils.retrieval.base import RETRIEVERS
 from utils.retrieval.store import read_subgraphs
@@ -118,7 +121,9 @@ def test_vectors_of_subgraphs_train_a_model(retrieved: Run, workspace: Workspace
     }
     run = workspace.run([step(), TRAIN[0], {"wrap_model": {"losses": losses}}, *TRAIN[1:]], "trained")
     assert run.record.status == "done", run.console.text
-    assert metrics(run.record)["ndcg@5"] >= 0
+    assert transferred(run.record)
+    vectors = {(one["side"], one["file"]) for one in run.record.stages["0"]["vectors"]}
+    assert vectors == {("users", "kg_u.pt"), ("items", "kg_i.pt")}
 
 
 @pytest.mark.parametrize("name", RETRIEVERS.names())
@@ -160,8 +165,6 @@ def test_links_by_title_need_names_with_a_year(tiny: Workspace) -> None:
 
 
 def test_items_are_linked_by_title_and_year(tiny: Workspace) -> None:
-    from utils.data.atomic import read_atomic
-
     rows = read_atomic(tiny.folder / "datasets" / "tiny" / "tiny.item")
     names = [f"e{row + 1}\t{title} ({year})" for row, (title, year) in enumerate(
         zip(rows["title"], rows["release_year"], strict=True))]  # fmt: skip
@@ -194,3 +197,71 @@ def test_items_of_the_dataset_are_rows_whatever_the_order_of_the_link_file(
     assert ours.tokens == theirs.tokens
     assert set(ours.tokens or ()) == set(ITEMS)
     np.testing.assert_allclose(ours.vectors, theirs.vectors, atol=1e-5)
+
+
+def rewrite(workspace: Workspace, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    """Change the tiny dataset's interactions."""
+    path = workspace.folder / "datasets" / "tiny" / "tiny.inter"
+    header = path.read_text("utf-8").splitlines()[0]
+    rows = change(read_atomic(path))
+    lines = ["\t".join(row) for row in rows.itertuples(index=False)]
+    path.write_text("\n".join([header, *lines]) + "\n", "utf-8")
+
+
+def test_ratings_that_have_changed_make_other_subgraphs_although_the_pairs_are_the_same(tiny: Workspace) -> None:
+    assert tiny.run([step()], "before").record.status == "done"
+    rewrite(tiny, lambda rows: rows.assign(rating=(6 - rows["rating"].astype(int)).astype(str)))
+    message = error_of(tiny.run([step()], "after"))
+    assert "subgraphs.pt holds other subgraphs (of another graph, other texts, or ratings and times" in message
+
+
+def test_what_is_held_back_does_not_decide_on_any_centre(tiny: Workspace) -> None:
+    assert tiny.run([step()], "before").record.status == "done"
+
+    def change(rows: pd.DataFrame) -> pd.DataFrame:
+        """The last two of each user are rated otherwise, and the last one is another item that the user has not had."""
+        for _, own in rows.groupby("user_id"):
+            last = own.sort_values("timestamp", key=lambda column: column.astype(float)).index[-2:]
+            rows.loc[last, "rating"] = (6 - rows.loc[last, "rating"].astype(int)).astype(str)
+            rows.loc[last[-1], "item_id"] = next(item for item in ITEMS if item not in set(own["item_id"]))
+        return rows
+
+    rewrite(tiny, change)
+    other = step(index_file="x_index.pt", file_out="x.pt", users_emb_file="x_u.pt", items_emb_file="x_i.pt")
+    assert tiny.run([other], "after").record.status == "done"
+    before, after = (read_subgraphs(tiny.vectors / name) for name in ("subgraphs.pt", "x.pt"))
+    assert before.users == after.users
+    np.testing.assert_array_equal(before.retrieved.centres, after.retrieved.centres)
+    assert read_vectors(tiny.vectors / "kg_u.pt").vectors.equal(read_vectors(tiny.vectors / "x_u.pt").vectors)
+
+
+def test_a_retrieval_that_finds_nothing_for_anyone_is_an_error(tiny: Workspace) -> None:
+    # Without titles nothing can be asked for.
+    (tiny.folder / "datasets" / "tiny" / "tiny.item").unlink()
+    message = error_of(tiny.run([step(items_emb_file=None)], "untitled"))
+    assert message.endswith("nothing was found for any user: 40 of 40 items are linked, 0 have a title")
+
+
+def test_links_by_title_that_look_random_do_not_blame_a_link_file(tiny: Workspace) -> None:
+    item = tiny.folder / "datasets" / "ml-100k"
+    assert tiny.run(["init_model"], "load", dataset="ml-100k").record.status == "done"
+    path = item / "ml-100k.item"
+    header, *lines = path.read_text("utf-8").splitlines()
+    # Every film gets the class of the film 200 rows further on.
+    rows = [line.split("\t") for line in lines]
+    turned = ["\t".join([*row[:-1], rows[(at + 200) % len(rows)][-1]]) for at, row in enumerate(rows)]
+    path.write_text("\n".join([header, *turned]) + "\n", "utf-8")
+    graph = {"kg_file": "film-facts", "graph_hops": 1}
+    message = error_of(tiny.run([{"retrieve_subgraph": graph}], "turned", dataset="ml-100k"))
+    assert message.startswith("retrieve_subgraph.kg_file: the links look random")
+    assert "Items were linked by title and year" in message
+
+
+def test_a_rating_that_nobody_reads_is_refused_where_it_was_asked_for(tiny: Workspace) -> None:
+    path = tiny.folder / "datasets" / "tiny" / "tiny.inter"
+    lines = [line.split("\t") for line in path.read_text("utf-8").splitlines()]
+    path.write_text("\n".join("\t".join([*row[:2], row[3]]) for row in lines) + "\n", "utf-8")
+    columns = {"inter": ["user_id", "item_id", "timestamp"]}
+    assert tiny.run([step()], "unrated", load_col=columns).record.status == "done"
+    message = error_of(tiny.run([step(min_rating=4)], "asked", load_col=columns))
+    assert message.endswith("the interactions have no ratings, so nothing would read it; remove it")
