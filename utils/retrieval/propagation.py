@@ -39,10 +39,8 @@ def propagate(adjacency: Adjacency, vectors: torch.Tensor, how: Propagation) -> 
 def _neighbour_mean(adjacency: Adjacency, present: np.ndarray) -> sparse.csr_matrix:
     """[n_nodes, n_nodes]: 1 / (number of distinct neighbours with a vector) at each of these, row by row."""
     n_nodes = len(present)
-    ends = np.repeat(np.arange(n_nodes, dtype=np.int32), adjacency.degrees)
-    kept = present[adjacency.neighbours] & (adjacency.neighbours != ends)
-    # A node's entries are sorted by neighbour, so that parallel triples lie side by side.
-    kept[1:] &= (adjacency.neighbours[1:] != adjacency.neighbours[:-1]) | (ends[1:] != ends[:-1])
+    ends, distinct = adjacency.pairs()
+    kept = distinct & present[adjacency.neighbours]
     counts = np.bincount(ends[kept], minlength=n_nodes)
     indptr = np.concatenate([[0], np.cumsum(counts)])
     weights = np.repeat(1 / np.maximum(counts, 1), counts).astype(np.float32)

@@ -30,6 +30,17 @@ class Adjacency:
         """[n_nodes] int64: how many triples touch each node; parallel ones count."""
         return np.diff(self.indptr)
 
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Whose each entry is [n] int32, and whether it is the first that leads from there to another node [n] bool.
+
+        What is left by the mask is each node with each of its neighbours once, without itself.
+        """
+        ends = np.repeat(np.arange(len(self.indptr) - 1, dtype=np.int32), self.degrees)
+        first = self.neighbours != ends
+        # Parallel triples lie side by side.
+        first[1:] &= (self.neighbours[1:] != self.neighbours[:-1]) | (ends[1:] != ends[:-1])
+        return ends, first
+
 
 @dataclass(frozen=True)
 class KnowledgeGraph:

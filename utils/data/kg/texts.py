@@ -123,10 +123,8 @@ def _titles(
 def _titles_touched(graph: KnowledgeGraph, titles: _Titles) -> np.ndarray:
     """[n_nodes]: how many distinct titled nodes touch each."""
     adjacency, n_nodes = graph.adjacency, len(graph)
-    ends = np.repeat(np.arange(n_nodes), adjacency.degrees)
-    titled = titles.place[adjacency.neighbours] < n_nodes
-    pairs = np.unique(ends[titled] * n_nodes + adjacency.neighbours[titled])
-    return np.bincount(pairs // n_nodes, minlength=n_nodes)
+    ends, distinct = adjacency.pairs()
+    return np.bincount(ends[distinct & (titles.place[adjacency.neighbours] < n_nodes)], minlength=n_nodes)
 
 
 def _roles(graph: KnowledgeGraph, of: np.ndarray, titles: _Titles, max_titles: int) -> dict[int, str]:
