@@ -19,7 +19,7 @@ class CannotShow(ValueError):
 
 
 def write_page(plan: Plan, user: str, folder: Path, console: Console) -> Path:
-    """Write `subgraphs-<user>.html` into `folder`; CannotShow where the scenario has not retrieved this user's.
+    """Write `subgraphs-<scenario>-<user>.html` into `folder`; CannotShow where nothing was retrieved for this user.
 
     Of several `retrieve_subgraph` the last is shown. Nothing is made anew.
     """
@@ -33,7 +33,7 @@ def write_page(plan: Plan, user: str, folder: Path, console: Console) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     name = re.sub(r"[^0-9A-Za-z_.-]", "_", user)
     # Two users whose names differ only in what no file name has are two pages.
-    path = folder / f"subgraphs-{name if name == user else f'{name}-{short_hash(user)[:6]}'}.html"
+    path = folder / f"subgraphs-{plan.path.stem}-{name if name == user else f'{name}-{short_hash(user)[:6]}'}.html"
     path.write_text(html, encoding="utf-8")
     return path
 
@@ -42,6 +42,7 @@ def _page(plan: Plan, asked: RetrieveSubgraph, place: int, user: str, console: C
     from utils.knowledge.shown import shown
     from utils.knowledge.subgraph_reuse import retrieved_before
     from utils.knowledge.subgraphs import prepare
+    from utils.recbole_port import session
     from utils.report.subgraph_page import render_subgraphs
 
     with scratch_context(plan, console) as ctx:
@@ -55,6 +56,8 @@ def _page(plan: Plan, asked: RetrieveSubgraph, place: int, user: str, console: C
             file = retrieved_before(ctx, asked, ready)
             assert file is not None
             if user not in file.users:
+                if user in session.id_map(ctx.data, ctx.recbole_config()["USER_ID_FIELD"]).real_tokens:
+                    raise CannotShow(f"user '{user}' has no history: nothing in the train part that counts as liked")
                 why = f"the {len(file.users):,} users with a history are {', '.join(file.users[:5])}, ..."
                 raise CannotShow(f"no user '{user}' with a history{did_you_mean(user, file.users)}; {why}")
             return render_subgraphs(shown(ctx, asked, ready, file, user))

@@ -13,7 +13,7 @@ from utils.retrieval.store import read_subgraphs
 from utils.scenario import plan, source
 from utils.show_subgraph import CannotShow, write_page
 
-STEP = {"retrieve_subgraph": {"kg_file": "tiny.kg", "link_file": "tiny.link", "link_check": "off"}}
+STEP = {"retrieve_subgraph": {"kg_file": "tiny.kg", "link_file": "tiny.link", "link_check": "skip"}}
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ class RetrieveSubgraph(Command):
 
     needs: ClassVar[frozenset[str]] = frozenset({"data"})
     explained: ClassVar[Mapping[str, str]] = {
-        "adaptive_ratio": "use popularity_threshold (an adaptive_ratio of 5 means 0.5)",
+        "adaptive_ratio": "use popularity_threshold (an adaptive_ratio of 5, of histories of 10, means 0.5)",
         "sub_graph_numbers": "use top_k",
         "reranking_numbers": "use rerank_top_n",
         "encoder": "use text_encoder",
@@ -47,7 +47,7 @@ class RetrieveSubgraph(Command):
     link_ids_from: str | None = Field(
         None, description="The .item file (or movies.dat) of the dataset whose item ids link_file has, if not this one."
     )
-    link_check: Literal["error", "warn", "off"] = Field(
+    link_check: Literal["error", "warn", "skip"] = Field(
         "error", description="What follows where the graph and the items' classes agree no better than by chance."
     )
     graph_hops: PositiveInt | None = Field(
@@ -80,7 +80,9 @@ class RetrieveSubgraph(Command):
         "mean", description="Order 2: half of a node and half of its neighbours' mean, or personalised PageRank."
     )
     history_length: PositiveInt = Field(10, description="How many items, the latest, a history has.")
-    min_rating: float | None = Field(4, description="A rating from which on an item counts; all do with None.")
+    min_rating: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
+        4, description="A rating from which on an item counts; all do with None."
+    )
     popularity_policy: Literal["per_user", "global"] = Field(
         "per_user", description="Whether rareness is measured within a user's history or among all items."
     )

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 _ADVICE = {
     True: "The file is most likely written in the item ids of another version of the dataset, as is RecBole's own "
     "ml-100k.link (RecSysDatasets #130). Give link_ids_from, the .item file of that version, to match by title and "
-    "year; or kg_file: film-facts without a link_file; or link_check: warn to go on",
+    "year, or kg_file: film-facts without a link_file",
     False: "Items were linked by title and year; are the titles of the .item file those of its classes, and is this "
-    "graph about them? link_check: warn goes on",
+    "graph about them?",
 }
-OnBadLinks = Literal["error", "warn", "off"]
+OnBadLinks = Literal["error", "warn", "skip"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,8 @@ def open_graph(ctx: RunContext, item_tokens: Sequence[str], files: GraphFiles, c
         raise StepError("title_field", f"nothing reads it without the file {ctx.dataset_file('item')}")
     titles = [_titled(rows, token, files.title_field) for token in item_tokens]
     graph, names = _read(ctx, files)
+    if not len(graph.triples):
+        raise StepError("kg_file", f"{files.kg_file} has no triples")
     pairs, how = _pairs(ctx, files, titles, names)
     try:
         links = Links.of(pairs, graph, item_tokens)
@@ -105,7 +107,7 @@ def open_graph(ctx: RunContext, item_tokens: Sequence[str], files: GraphFiles, c
         graph = within(graph, links.nodes, files.hops)
         links = Links.of(pairs, graph, item_tokens)
     classes = [getattr(rows.get(token), "genres", ()) for token in item_tokens]
-    lift = _check_links(ctx, files, graph, links, classes, check) if check != "off" else None
+    lift = _check_links(ctx, files, graph, links, classes, check) if check != "skip" else None
     facts = {
         "entities": len(graph),
         "relations": len(graph.relations),
@@ -199,7 +201,9 @@ def _check_links(
             f"{_ADVICE[files.link_file is not None]}"
         )
         if check == "error":
-            raise StepError("link_file" if files.link_file is not None else "kg_file", message)
+            raise StepError(
+                "link_file" if files.link_file is not None else "kg_file", f"{message} (link_check: warn goes on)"
+            )
         ctx.console.line(f"        warning: {message}")
     return round(found.lift, 3)
 

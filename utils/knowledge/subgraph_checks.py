@@ -49,9 +49,10 @@ def bad_orders(
         yield Complaint(("index_orders",), f"got {list(orders)}; each order counts once")
     if 2 in orders and propagation == "none":
         yield Complaint(
-            ("propagation",), "without it order 2 is order 1; set index_orders: [1], or propagation: mean or ppr"
+            ("propagation",),
+            "without it order 2 is order 1; set index_orders: [1] with it, or propagation: mean or ppr",
         )
-    if 2 not in orders and "propagation" in given:
+    if 2 not in orders and "propagation" in given and propagation != "none":
         yield Complaint(("propagation",), f"nothing reads it with index_orders: {list(orders)}")
     if 2 not in orders and items_file is not None:
         yield Complaint(("items_emb_file",), "an item's vector is that of order 2; put 2 into index_orders")

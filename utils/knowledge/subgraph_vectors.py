@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING
 from utils.context import RunContext
 from utils.scenario.errors import StepError
 
+# What a file says of itself, in words for one that says otherwise, in the order in which it is told.
+_OTHER = {
+    "side": "the other side",
+    "dataset": "another dataset",
+    "train_fingerprint": "another train part",
+    "encoder": "another encoder",
+    "subgraphs": "other subgraphs, or of a graph with other parameters",
+}
+
 if TYPE_CHECKING:
     import torch
 
@@ -54,11 +63,13 @@ def _write(
     }
     if path.exists() and not asked.overwrite:
         try:
-            if read_vectors(path).meta == told:
+            there = read_vectors(path).meta
+            if there == told:
                 return int(present.sum())
         except VectorFileError as error:
             raise StepError(parameter, f"{error}; set overwrite: True, or name another file") from error
-        raise StepError(parameter, f"{path} holds other vectors; set overwrite: True, or name another file")
+        why = next((f"of {words}" for key, words in _OTHER.items() if there.get(key) != told[key]), "of something else")
+        raise StepError(parameter, f"{path} holds vectors {why}; set overwrite: True, or name another file")
     if not bool(present.any()):
         raise StepError(parameter, f"none of the {len(tokens):,} {side} has a subgraph")
     kept = tuple(token for token, there in zip(tokens, present.tolist(), strict=True) if there)

@@ -24,7 +24,7 @@ TINY: dict[str, Any] = {
 
 
 def opened(workspace: Workspace, **changes: Any) -> OpenGraph:
-    return open_graph(workspace.context(), ITEMS, GraphFiles(**{**TINY, **changes}), "off")
+    return open_graph(workspace.context(), ITEMS, GraphFiles(**{**TINY, **changes}), "skip")
 
 
 def write(workspace: Workspace, name: str, *lines: str) -> None:

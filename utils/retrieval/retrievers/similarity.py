@@ -38,6 +38,7 @@ class Similarity:
         items = items[index.items.titled[items]]
         vectors = index.vectors(order)
         # Once for each item that anyone asks for. The last row is that of no item, -1.
-        asked_for = np.full((len(index.items.tokens) + 1, self.top_k), NO_NODE, dtype=np.int32)
-        asked_for[items], _ = nearest(index.items.vectors[items], vectors, index.centres, self.top_k, self.search)
+        k = min(self.top_k, len(index.centres))
+        asked_for = np.full((len(index.items.tokens) + 1, k), NO_NODE, dtype=np.int32)
+        asked_for[items], _ = nearest(index.items.vectors[items], vectors, index.centres, k, self.search)
         return rerank(asked_for[queries.items].reshape(len(queries.items), -1), queries.vectors, vectors, n)
