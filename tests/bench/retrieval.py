@@ -59,6 +59,7 @@ def prepare(folder: Path, kg_file: str, link_file: str | None) -> None:
     from tests.workspace import Workspace
     from utils.commands.retrieve_subgraph import RetrieveSubgraph
     from utils.knowledge import subgraphs
+    from utils.knowledge.history_texts import history_texts
 
     torch.set_num_threads(1)
     # Vector files lie beside where a user stands.
@@ -67,8 +68,10 @@ def prepare(folder: Path, kg_file: str, link_file: str | None) -> None:
     asked = RetrieveSubgraph(kg_file=kg_file, link_file=link_file, graph_hops=1)
     ready = subgraphs.prepare(ctx, asked)
     names, items = list(ready.opened.item_names), ready.histories.items
-    texts = [subgraphs.query_text(asked, [names[row] for row in history if row >= 0]) for history in items]
-    vectors = subgraphs.queries(ctx, asked, ready).vectors
+    titles = [subgraphs.titles_of(ready, history) for history in items]
+    texts, _ = history_texts(ctx, titles, asked.rerank_query, ready.spec)
+    asking, _ = subgraphs.queries(ctx, asked, ready)
+    vectors = asking.vectors
     _path(folder).write_bytes(pickle.dumps(Case(ready.index, names, items, texts, vectors, ready.spec)))
 
 
