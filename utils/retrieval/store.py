@@ -7,7 +7,8 @@ centre and 4 for its score, whatever the size of the subgraphs: 40 bytes of cent
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -38,11 +39,26 @@ class SubgraphError(ValueError):
 
 
 @dataclass(frozen=True)
+class SampleSubgraphs:
+    """The subgraphs of the S samples of one split, each retrieved for the history before its target.
+
+    users [S]: tokens, one user several times in train. targets [S] int32: item rows. histories [S, length] int32: item
+    rows, oldest first, -1 after the last; none is empty. An item row is a place in `Index.items.tokens`.
+    """
+
+    users: tuple[str, ...]
+    targets: np.ndarray
+    histories: np.ndarray
+    retrieved: Retrieved
+
+
+@dataclass(frozen=True)
 class SubgraphFile:
-    """The subgraphs of users, by token.
+    """The subgraphs of users, by token, and those of samples, by split.
 
     max_neighbors: how many neighbours of a centre its subgraph has at most. fingerprint: of the index and of what
-    decided on the centres. meta: how they were made; plain values.
+    decided on the centres. meta: how they were made; plain values, the name of the `index_file` among them.
+    samples: of "train", "valid" and "test", or none at all.
     """
 
     users: tuple[str, ...]
@@ -50,6 +66,7 @@ class SubgraphFile:
     max_neighbors: int
     fingerprint: str
     meta: dict[str, Any]
+    samples: Mapping[str, SampleSubgraphs] = field(default_factory=dict)
 
 
 def write_subgraphs(path: Path, file: SubgraphFile) -> None:
