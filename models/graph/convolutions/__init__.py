@@ -1,0 +1,1 @@
+"""One graph convolution per file."""

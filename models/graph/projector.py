@@ -1,0 +1,22 @@
+"""From the graph encoder's space into a language model's: vectors of subgraphs become soft tokens."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class Projector(nn.Module):
+    """Vectors of subgraphs [..., in_dim] -> soft tokens [..., out_dim], out_dim being the language model's hidden size.
+
+    The projector of K-RagRec (Wang et al., ACL 2025, arXiv 2501.02226): two linear layers, between them a sigmoid as
+    in its released code. Parameters and tokens are float32, whatever the language model computes in.
+    """
+
+    def __init__(self, in_dim: int, hidden_dim: int, out_dim: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(in_dim, hidden_dim)
+        self.output = nn.Linear(hidden_dim, out_dim)
+
+    def forward(self, encoded: torch.Tensor) -> torch.Tensor:
+        return self.output(torch.sigmoid(self.hidden(encoded)))
