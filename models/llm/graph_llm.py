@@ -1,0 +1,201 @@
+"""A causal language model that reads retrieved subgraphs beside a question and answers with the letter of an option.
+
+K-RagRec (Wang et al., ACL 2025, arXiv 2501.02226), sections 3.5 and 3.6. The input is
+`[pad] head | graph | body | tail | answer`: head and tail are the same for all samples, graph are soft tokens.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, pad
+
+from models.llm.lora import dropouts
+from models.llm.soft_tokens import GraphReader, GraphTokens, SoftTokens
+
+LossOn = Literal["answer", "options"]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The token ids that all samples share: before the graph, after the body, of each option, and after the answer."""
+
+    head: tuple[int, ...]
+    tail: tuple[int, ...]
+    options: tuple[int, ...]
+    end: int
+
+
+@dataclass(frozen=True)
+class Questions:
+    """A batch of B samples: the token ids of each body, and the subgraphs of each, None where none are read."""
+
+    bodies: Sequence[Sequence[int]]
+    soft: SoftTokens | None = None
+
+
+@dataclass(frozen=True)
+class Answered:
+    """loss: a scalar, the mean over the batch. logits [B, options] float32: of the option tokens as the answer."""
+
+    loss: torch.Tensor
+    logits: torch.Tensor
+
+
+class GraphLLM(nn.Module):
+    """`lm` with its parameters frozen, but for adapters, and `reader`, which is trained (None: no graph is read)."""
+
+    def __init__(
+        self, lm: Any, frame: Frame, reader: GraphReader | None, graph_tokens: GraphTokens = "per_subgraph"
+    ) -> None:
+        super().__init__()
+        self.lm, self.frame, self.reader, self.graph_tokens = lm, frame, reader, graph_tokens
+        self._keeps = "logits_to_keep" in inspect.signature(self._causal.forward).parameters
+        self._head: Any = None
+        self.train(False)
+
+    def train(self, mode: bool = True) -> GraphLLM:
+        """Training mode of what is trained; the language model's own dropout stays off, frozen as it is."""
+        super().train(mode)
+        self.lm.eval()
+        for dropout in dropouts(self.lm):
+            dropout.train(mode)
+        # Adapters that are trained change what the head is to the layers.
+        self._head = None
+        return self
+
+    def own_state(self) -> dict[str, torch.Tensor]:
+        """What a checkpoint holds: the trainable parameters, and the buffers of the graph encoder, by name."""
+        own = {name: tensor for name, tensor in self.named_parameters() if tensor.requires_grad}
+        if self.reader is not None:
+            own |= {f"reader.{name}": tensor for name, tensor in self.reader.named_buffers()}
+        return own
+
+    def answer(self, questions: Questions, gold: torch.Tensor, loss_on: LossOn) -> Answered:
+        """The loss of the right options `gold` [B].
+
+        answer: the mean cross-entropy of the option's letter and of the end token over the whole vocabulary, K-RagRec's.
+        options: that of the letter among the letters of all options.
+        """
+        if loss_on == "options":
+            logits = self.option_logits(questions)
+            return Answered(cross_entropy(logits, gold), logits)
+        letters = self._options[gold]
+        found = self._logits(questions, 2, [[letter] for letter in letters.tolist()])
+        ends = torch.full_like(letters, self.frame.end)
+        loss = cross_entropy(found.flatten(0, 1), torch.stack([letters, ends], dim=1).flatten())
+        return Answered(loss, found[:, 0, self._options])
+
+    def option_logits(self, questions: Questions) -> torch.Tensor:
+        """[B, options] float32: raw logits of each option's token at the last position; no sampling touches them."""
+        return self._logits(questions, 1)[:, 0, self._options]
+
+    def last_hidden(self, questions: Questions) -> torch.Tensor:
+        """[B, hidden] float32: the last layer's state at the last position, after the final norm."""
+        inputs = self._inputs(questions)
+        return self._causal.base_model(**inputs).last_hidden_state[:, -1].float()
+
+    def generate(self, questions: Questions, max_new_tokens: int, tokenizer: Any) -> list[str]:
+        """What the model writes after each question, the likeliest token each time."""
+        from models.llm.causal_lm import quiet_transformers
+
+        embeds, mask = self._padded(questions, [], self.frame.head)
+        with torch.inference_mode(), quiet_transformers():
+            ids = self.lm.generate(
+                inputs_embeds=embeds,
+                attention_mask=mask,
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                num_beams=1,
+                pad_token_id=tokenizer.pad_token_id,
+            )
+        return [text.strip() for text in tokenizer.batch_decode(ids, skip_special_tokens=True)]
+
+    @contextmanager
+    def untouched(self) -> Iterator[None]:
+        """The language model as it was before any training, without its adapters, inside the block."""
+        self._head = None
+        disable = getattr(self.lm, "disable_adapter", None)
+        try:
+            if disable is None:
+                yield
+            else:
+                with disable():
+                    yield
+        finally:
+            self._head = None
+
+    @property
+    def device(self) -> torch.device:
+        return self._embed.weight.device
+
+    @property
+    def _causal(self) -> Any:
+        """The language model itself, within its adapters."""
+        within = getattr(self.lm, "get_base_model", None)
+        return self.lm if within is None else within()
+
+    @property
+    def _embed(self) -> Any:
+        return self._causal.get_input_embeddings()
+
+    @property
+    def _options(self) -> torch.Tensor:
+        return torch.tensor(self.frame.options, device=self.device)
+
+    def _logits(self, questions: Questions, keep: int, answers: Sequence[Sequence[int]] = ()) -> torch.Tensor:
+        """[B, keep, vocabulary] float32: at the last positions."""
+        more = {"logits_to_keep": keep} if self._keeps else {}
+        return self.lm(**self._inputs(questions, answers), **more).logits[:, -keep:].float()
+
+    def _inputs(self, questions: Questions, answers: Sequence[Sequence[int]] = ()) -> dict[str, Any]:
+        """Arguments of the language model: the head from the cache where it cannot change, else among the inputs."""
+        cached = not (self.training and any(tensor.requires_grad for tensor in self.lm.parameters()))
+        embeds, mask = self._padded(questions, answers, () if cached else self.frame.head)
+        n_head = len(self.frame.head) if cached else 0
+        positions = (mask.cumsum(dim=1) - 1).clamp(min=0) + n_head
+        inputs = {"inputs_embeds": embeds, "attention_mask": pad(mask, (n_head, 0), value=1), "position_ids": positions}
+        if n_head:
+            return {**inputs, "past_key_values": self._cache(len(embeds)), "use_cache": True}
+        return {**inputs, "use_cache": False}
+
+    def _padded(
+        self, questions: Questions, answers: Sequence[Sequence[int]], head: Sequence[int]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Embeddings [B, T, hidden] of head, graph, body, tail and answer, padded on the left, and their mask [B, T]."""
+        tail = self.frame.tail
+        after = [
+            [*body, *tail, *answer]
+            for body, answer in zip(questions.bodies, answers or [()] * len(questions.bodies), strict=True)
+        ]
+        flat = torch.tensor([*head, *(token for one in after for token in one)], device=self.device)
+        first, *texts = self._embed(flat).split([len(head), *map(len, after)])
+        graphs = [first[:0]] * len(texts)
+        if questions.soft is not None:
+            graphs = [one.to(first.dtype) for one in questions.soft.of_each(self.graph_tokens)]
+        rows = [torch.cat([first, graph, text]) for graph, text in zip(graphs, texts, strict=True)]
+        longest = max(map(len, rows))
+        embeds = torch.stack([pad(row, (0, 0, longest - len(row), 0)) for row in rows])
+        lengths = torch.tensor([[len(row)] for row in rows], device=self.device)
+        mask = (torch.arange(longest, device=self.device) >= longest - lengths).long()
+        return embeds, mask
+
+    def _cache(self, n: int) -> Any:
+        """Keys and values of the head for n samples; they are computed once."""
+        from transformers import DynamicCache
+
+        if self._head is None:
+            ids = torch.tensor([self.frame.head], device=self.device)
+            with torch.no_grad():
+                found = self._causal.base_model(input_ids=ids, use_cache=True).past_key_values
+            self._head = [(layer.keys, layer.values) for layer in found.layers]
+        cache = DynamicCache()
+        for number, (keys, values) in enumerate(self._head):
+            cache.update(keys.expand(n, -1, -1, -1), values.expand(n, -1, -1, -1), number)
+        return cache
