@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
 from utils.context import RunContext
@@ -100,7 +100,14 @@ class RetrieveSubgraph(Command):
         "prompt", description="What they are ranked by: the history's titles, with or without the task."
     )
     max_neighbors: PositiveInt = Field(64, description="How many neighbours of a centre its subgraph has at most.")
-    file_out: VectorFileName = Field("subgraphs.pt", description="Each user's centres and their scores.")
+    train_windows: NonNegativeInt = Field(
+        0,
+        description="How many of a user's latest train items are targets of samples, as graph_llm_train needs them; "
+        "with their valid and test items. 0: no samples.",
+    )
+    file_out: VectorFileName = Field(
+        "subgraphs.pt", description="Each user's centres and their scores, and those of each sample."
+    )
     users_emb_file: VectorFileName | None = Field(
         None, description="Vector file to write: for each user the mean of their centres' vectors."
     )
@@ -110,12 +117,20 @@ class RetrieveSubgraph(Command):
     overwrite: bool = Field(False, description="Replace files that were made from anything else.")
 
     def check(self, view: PlanView) -> Iterable[Complaint]:
-        from utils.knowledge.subgraph_checks import bad_files, bad_orders, bad_outputs, bad_retriever, bad_texts
+        from utils.knowledge.subgraph_checks import (
+            bad_files,
+            bad_orders,
+            bad_outputs,
+            bad_retriever,
+            bad_texts,
+            bad_windows,
+        )
 
         yield from bad_files(view, self.graph_files)
         yield from bad_orders(self.index_orders, self.propagation, self.items_emb_file, self.model_fields_set)
         yield from bad_retriever(self.retriever, self.retriever_options, self.model_fields_set, self.search)
         yield from bad_texts(self.named_text, self.missing_text, self.model_fields_set)
+        yield from bad_windows(view, self.train_windows)
         yield from bad_outputs({name: getattr(self, name) for name in _FILES})
 
     def vector_files_written(self) -> Iterable[str]:

@@ -42,8 +42,7 @@ def histories(ctx: RunContext, length: int, min_rating: float | None) -> Histori
     users, items = (session.id_map(data, field).real_tokens for field in (fields.user, fields.item))
     rows = train_interactions(config, data)
     rated = fields.rating in rows
-    if min_rating is not None and rated:
-        rows = rows[pd.to_numeric(rows[fields.rating], errors="coerce") >= min_rating]
+    rows = rows[is_liked(rows, fields, min_rating)]
     latest = latest_first(rows, fields).groupby(fields.user, sort=False).head(length)
     # The latest is the last of a history.
     ordered = latest.iloc[::-1]
@@ -55,3 +54,10 @@ def histories(ctx: RunContext, length: int, min_rating: float | None) -> Histori
     # RecBole's row 0 is padding.
     popularity = train_counts(config, data)[1][1:]
     return Histories(tuple(users[row] for row in there), table[there], items, popularity, len(users), rated)
+
+
+def is_liked(rows: pd.DataFrame, fields: Fields, min_rating: float | None) -> pd.Series:
+    """Which interactions count for a history: those rated `min_rating` or more, all where nothing is asked or rated."""
+    if min_rating is None or fields.rating not in rows:
+        return pd.Series(True, index=rows.index)
+    return pd.to_numeric(rows[fields.rating], errors="coerce") >= min_rating

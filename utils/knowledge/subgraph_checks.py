@@ -13,9 +13,11 @@ from utils.commands.base import Complaint, PlanView
 from utils.data.kg.files import KgError
 from utils.data.kg.film_facts import FILM_FACTS
 from utils.knowledge.graphs import GraphFiles, find_file
+from utils.knowledge.samples import why_not_in_time
 from utils.registry import BrokenModule, UnknownName, did_you_mean
 from utils.retrieval.base import DEPENDING, RETRIEVERS
 from utils.scenario.mismatch import refusal
+from utils.scenario.settings import effective
 
 # Parameters of the command itself that only some retrievers read.
 SHARED = ("index_orders", "top_k", "search")
@@ -101,6 +103,15 @@ def bad_texts(named_text: str, missing_text: str, given: Collection[str]) -> Ite
     """describe_max_titles where nothing is described."""
     if "describe_max_titles" in given and "describe" not in (named_text, missing_text):
         yield Complaint(("describe_max_titles",), "nothing reads it unless named_text or missing_text is describe")
+
+
+def bad_windows(view: PlanView, train_windows: int) -> Iterator[Complaint]:
+    """Samples of a split that does not hold back the last two items of each user."""
+    # A split that is wrong by itself is told once.
+    for setting in ("model", "eval_args", "benchmark_filename"):
+        view.settings.get(setting)
+    if train_windows and (why := why_not_in_time(effective(dict(view.settings)))) is not None:
+        yield Complaint(("train_windows",), f"got {train_windows}, but {why}")
 
 
 def bad_outputs(names: Mapping[str, str | None]) -> Iterator[Complaint]:

@@ -18,8 +18,20 @@ from utils.recbole_port.session import Data
 
 def train_pairs(config: Any, data: Data) -> pd.DataFrame:
     """Every pair of user and item tokens of the full train part, once, in columns named as RecBole's fields."""
+    return _tokens(config, data, *train_row_pairs(config, data))
+
+
+def held_out_pairs(config: Any, data: Data, part: Literal["valid", "test"]) -> pd.DataFrame:
+    """The pairs of user and item tokens of a part that is not trained on, in columns named as RecBole's fields.
+
+    A row of RecBole's sequential datasets stands for its target.
+    """
+    rows = getattr(data, part)._dataset.inter_feat
+    return _tokens(config, data, *(rows[config[f"{side}_ID_FIELD"]].numpy() for side in ("USER", "ITEM")))
+
+
+def _tokens(config: Any, data: Data, user_rows: np.ndarray, item_rows: np.ndarray) -> pd.DataFrame:
     users, items = config["USER_ID_FIELD"], config["ITEM_ID_FIELD"]
-    user_rows, item_rows = train_row_pairs(config, data)
     user_tokens, item_tokens = data.dataset.field2id_token[users], data.dataset.field2id_token[items]
     return pd.DataFrame({users: user_tokens[user_rows], items: item_tokens[item_rows]})
 
@@ -97,9 +109,26 @@ def train_interactions(config: Any, data: Data) -> pd.DataFrame:
 
     Values come from the file, not from RecBole, which may have normalised them or rounded time to float32.
     """
-    users, items = config["USER_ID_FIELD"], config["ITEM_ID_FIELD"]
+    return _rows_of(config, _first_rows(config), train_pairs(config, data))
+
+
+def split_interactions(config: Any, data: Data) -> dict[Literal["train", "valid", "test"], pd.DataFrame]:
+    """The rows of all three parts, each as `train_interactions` has those of the train part."""
+    rows = _first_rows(config)
+    return {
+        "train": _rows_of(config, rows, train_pairs(config, data)),
+        "valid": _rows_of(config, rows, held_out_pairs(config, data, "valid")),
+        "test": _rows_of(config, rows, held_out_pairs(config, data, "test")),
+    }
+
+
+def _first_rows(config: Any) -> pd.DataFrame:
+    """The `.inter` file by time, each pair once."""
     rows = file_interactions(config)
     if config["TIME_FIELD"] in rows:
         rows = rows.sort_values(config["TIME_FIELD"], key=pd.to_numeric, kind="stable")
-    rows = rows.drop_duplicates([users, items], keep="first")
-    return rows.merge(train_pairs(config, data), on=[users, items], how="inner")
+    return rows.drop_duplicates([config["USER_ID_FIELD"], config["ITEM_ID_FIELD"]], keep="first")
+
+
+def _rows_of(config: Any, rows: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    return rows.merge(pairs, on=[config["USER_ID_FIELD"], config["ITEM_ID_FIELD"]], how="inner")

@@ -1,25 +1,24 @@
 """Subgraph files: the centres that each user's history asked for, from which subgraphs grow again at any time.
 
-A file is written by `torch.save` as plain types only and read with `weights_only=True`. A user takes 4 bytes for a
-centre and 4 for its score, whatever the size of the subgraphs: 40 bytes of centres for two orders of 5.
+A file is written by `torch.save` as plain types only and read with `weights_only=True`. A user, and a sample as well,
+takes 4 bytes for a centre and 4 for its score, whatever the size of the subgraphs: 40 bytes of centres for two orders
+of 5. `utils.retrieval.store_checks` says what a file may hold.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
 
 from utils.data.torch_files import load_plain, save_plain
-from utils.registry import did_you_mean
-from utils.retrieval.base import NO_NODE, Expansion, Retrieved
+from utils.retrieval.base import Retrieved
+from utils.retrieval.store_checks import faults
 
-_DTYPES = {"centres": np.int32, "scores": np.float32}
 # What a file holds under each name.
 _KINDS: dict[str, type] = {
     "users": list,
@@ -31,6 +30,13 @@ _KINDS: dict[str, type] = {
     "max_neighbors": int,
     "fingerprint": str,
     "meta": dict,
+}
+_OF_A_SAMPLE: dict[str, type] = {
+    "users": list,
+    "targets": torch.Tensor,
+    "histories": torch.Tensor,
+    "centres": torch.Tensor,
+    "scores": torch.Tensor,
 }
 
 
@@ -72,80 +78,69 @@ class SubgraphFile:
 def write_subgraphs(path: Path, file: SubgraphFile) -> None:
     """Write atomically; SubgraphError, and no file, for what could not be read again."""
     _check(path, file)
-    tensors = {name: torch.from_numpy(getattr(file.retrieved, name)) for name in _DTYPES}
     content = {
         "users": list(file.users),
         **asdict(file.retrieved),
-        **tensors,
+        **_tensors(file.retrieved, "centres", "scores"),
         "max_neighbors": file.max_neighbors,
         "fingerprint": file.fingerprint,
         "meta": file.meta,
+        "samples": {
+            split: {
+                "users": list(own.users),
+                **_tensors(own, "targets", "histories"),
+                **_tensors(own.retrieved, "centres", "scores"),
+            }
+            for split, own in file.samples.items()
+        },
     }
     save_plain(path, content)
 
 
-def read_subgraphs(path: Path, n_nodes: int | None = None) -> SubgraphFile:
+def read_subgraphs(path: Path, n_nodes: int | None = None, n_items: int | None = None) -> SubgraphFile:
     """Read a file; SubgraphError for a missing, unsafe, misshapen or contradictory one.
 
-    n_nodes: of the graph that the centres are looked up in, where it is known.
+    n_nodes: of the graph that the centres are looked up in, n_items: of the dataset, where they are known.
     """
     content = load_plain(path, SubgraphError)
     if not isinstance(content, dict):
         raise SubgraphError(f"{path} holds {type(content).__name__}, not subgraphs")
-    for name, kind in _KINDS.items():
-        if name not in content:
-            raise SubgraphError(f"{path} holds no {name}; it is no file of subgraphs")
-        if type(content[name]) is not kind:
-            raise SubgraphError(f"{path}: its {name} are {type(content[name]).__name__}, not {kind.__name__}")
-    retrieved = Retrieved(
-        content["centres"].numpy(), content["scores"].numpy(), content["orders"], content["expansion"], content["hops"]
-    )
+    _check_kinds(path, content, _KINDS, "", "; it is no file of subgraphs")
+    # A file from before there were samples holds none.
+    parts = content.get("samples", {})
+    _check_kinds(path, {"samples": parts}, {"samples": dict})
+    shared = (content["orders"], content["expansion"], content["hops"])
+    samples = {}
+    for split, own in parts.items():
+        _check_kinds(path, {f"{split} samples": own}, {f"{split} samples": dict})
+        _check_kinds(path, own, _OF_A_SAMPLE, f" of {split} samples")
+        of_split = Retrieved(own["centres"].numpy(), own["scores"].numpy(), *shared)
+        targets, histories = own["targets"].numpy(), own["histories"].numpy()
+        samples[split] = SampleSubgraphs(tuple(own["users"]), targets, histories, of_split)
+    retrieved = Retrieved(content["centres"].numpy(), content["scores"].numpy(), *shared)
     file = SubgraphFile(
-        tuple(content["users"]), retrieved, content["max_neighbors"], content["fingerprint"], content["meta"]
+        tuple(content["users"]), retrieved, content["max_neighbors"], content["fingerprint"], content["meta"], samples
     )
-    _check(path, file, n_nodes)
+    _check(path, file, n_nodes, n_items)
     return file
 
 
-def _check(path: Path, file: SubgraphFile, n_nodes: int | None = None) -> None:
-    centres, scores, orders = file.retrieved.centres, file.retrieved.scores, file.retrieved.orders
-    for name, dtype in _DTYPES.items():
-        found = getattr(file.retrieved, name)
-        if found.dtype != dtype or found.ndim != 3:
-            raise SubgraphError(
-                f"{path}: its {name} are {found.dtype} {list(found.shape)}; they are [users, slots, n] "
-                f"{np.dtype(dtype).name}"
-            )
-    if len(file.users) != len(centres):
-        raise SubgraphError(f"{path} has {len(file.users)} users and centres of {len(centres)}")
-    if len(orders) != centres.shape[1] or not set(orders) <= {1, 2}:
-        raise SubgraphError(f"{path} has {centres.shape[1]} slots of orders {list(orders)}; each slot has 1 or 2")
-    if scores.shape != centres.shape or not np.isfinite(scores).all():
-        raise SubgraphError(f"{path}: its scores {list(scores.shape)} are not one number for each centre")
-    if file.retrieved.expansion not in get_args(Expansion):
-        near = did_you_mean(file.retrieved.expansion, get_args(Expansion))
-        raise SubgraphError(f"{path}: unknown expansion '{file.retrieved.expansion}'{near}")
-    for name, number in (("hops", file.retrieved.hops), ("max_neighbors", file.max_neighbors)):
-        if number < 1:
-            raise SubgraphError(f"{path}: its {name} is {number}; it is 1 or more")
-    twice = [user for user, count in Counter(file.users).items() if count > 1]
-    if twice:
-        raise SubgraphError(f"{path} has the user '{twice[0]}' twice")
-    _check_centres(path, file, n_nodes)
+def _check(path: Path, file: SubgraphFile, n_nodes: int | None = None, n_items: int | None = None) -> None:
+    for fault in faults(file, n_nodes, n_items):
+        raise SubgraphError(f"{path}{fault}")
 
 
-def _check_centres(path: Path, file: SubgraphFile, n_nodes: int | None) -> None:
-    """Centres are nodes of the graph, distinct within a slot, and none follows on a -1."""
-    centres = file.retrieved.centres
-    ordered = np.sort(centres, axis=2)
-    faults = {
-        "below -1": centres < NO_NODE,
-        "twice in a slot": (ordered[..., 1:] == ordered[..., :-1]) & (ordered[..., 1:] != NO_NODE),
-        "after a -1": (centres[..., 1:] != NO_NODE) & (centres[..., :-1] == NO_NODE),
-    }
-    if n_nodes is not None:
-        faults[f"beyond the graph's {n_nodes:,} nodes"] = centres >= n_nodes
-    for what, where in faults.items():
-        users = np.flatnonzero(where.any(axis=(1, 2)))
-        if len(users):
-            raise SubgraphError(f"{path}: the user '{file.users[users[0]]}' has a centre {what}")
+def _tensors(of: Any, *names: str) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(getattr(of, name)) for name in names}
+
+
+def _check_kinds(
+    path: Path, content: Mapping[str, Any], kinds: Mapping[str, type], where: str = "", so: str = ""
+) -> None:
+    """SubgraphError for what is missing in `content`, and for what is of another type."""
+    for name, kind in kinds.items():
+        if name not in content:
+            raise SubgraphError(f"{path} holds no {name}{where}{so}")
+        if type(content[name]) is not kind:
+            found = type(content[name]).__name__
+            raise SubgraphError(f"{path}: its {name}{where} are {found}, not {kind.__name__}")
