@@ -15,14 +15,16 @@ from utils.report import significance
 from utils.report.significance import Floats, PValues
 from utils.report.variants import Run, Variant
 
-LEVEL = 0.05
 ONE_SEED = "no test is possible with one seed; run it with --seeds"
 # A smaller one is a better one, as RecBole says of them.
 SMALLER = frozenset({"rmse", "mae", "logloss", "averagepopularity", "giniindex"})
 # Between two models only these have to be alike: each has settings of its own.
 BUDGET = frozenset(
-    {"epochs", "stopping_step", "eval_step", "the number of trainings", "eval_args", "repeatable", "filter_seen"}
-)
+    {
+        "epochs", "stopping_step", "eval_step", "the number of trainings", "the candidates", "eval_args", "repeatable",
+        "filter_seen",
+    }
+)  # fmt: skip
 N_SLICES = 4
 
 
@@ -96,11 +98,7 @@ class Comparison:
         gain = self.gains.get(metric)
         if self.unfair:
             return "unfair"
-        if gain is None or gain.holm is None:
-            return "not tested"
-        if gain.holm > LEVEL:
-            return "no difference shown"
-        return "better" if gain.gain > 0 else "worse"
+        return "not tested" if gain is None else significance.verdict(gain.gain, gain.holm)
 
 
 def compare(variant: Variant, baseline: Variant, sliced_by: str | None = None) -> Comparison:

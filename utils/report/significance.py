@@ -18,6 +18,9 @@ from scipy import stats
 
 Floats = NDArray[np.float64]
 
+# The largest corrected p with which a gain is called better or worse.
+LEVEL = 0.05
+
 # Fewer for more pairs than 2,000, whose mean is sure enough; never more than 20 million numbers are held at once.
 RESAMPLES, _LEAST, _DRAWN = 9_999, 1_000, 20_000_000
 # The ends of an interval need fewer than a small p does.
@@ -164,6 +167,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
     corrected = np.empty(len(order))
     corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return [float(p) for p in corrected]
+
+
+def verdict(gain: float, corrected_p: float | None) -> str:
+    """What may be said of a gain: better, worse, no difference shown; without a p that it was not tested."""
+    if corrected_p is None:
+        return "not tested"
+    if corrected_p > LEVEL:
+        return "no difference shown"
+    return "better" if gain > 0 else "worse"
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:

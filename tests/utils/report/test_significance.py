@@ -138,3 +138,16 @@ def test_results_do_not_depend_on_when_they_are_asked_for() -> None:
     first = paired_tests(differences), bootstrap_interval(differences[None])
     paired_tests(differences[:40])
     assert (paired_tests(differences), bootstrap_interval(differences[None])) == first
+
+
+@pytest.mark.parametrize(
+    ("gain", "p", "said"),
+    [
+        (0.1, 0.05, "better"),
+        (-0.1, 0.05, "worse"),
+        (0.1, 0.051, "no difference shown"),
+        (0.1, None, "not tested"),
+    ],
+)
+def test_a_gain_is_called_better_or_worse_only_by_a_small_p(gain: float, p: float | None, said: str) -> None:
+    assert significance.verdict(gain, p) == said
