@@ -23,7 +23,7 @@ T = TypeVar("T")
 Scalar = bool | int | float | str | None
 
 # Another number makes every index be built anew; it changes with the tables and with what `facts_of` takes in.
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 DROP TABLE IF EXISTS runs;
 DROP TABLE IF EXISTS facts;
@@ -114,7 +114,8 @@ def facts_of(record: RunRecord) -> dict[str, Fact]:
         **(outcome.metrics if outcome else {}),
     }
     fields = {
-        **{name: record.settings.get(name) for name in ("model", "dataset", "seed")},
+        **{name: record.settings.get(name) for name in ("dataset", "seed")},
+        "model": (outcome and outcome.model) or record.settings.get("model"),
         **{name: vars(record)[name] for name in _OF_RUN},
         **record.environment,
         **{f"dataset.{name}": value for name, value in record.dataset.items() if name != "name"},

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from utils.journal.choices import among
 from utils.journal.records import RunRecord
 
 # Settings that change no number; of `slices` those of the whole test part.
@@ -41,6 +42,7 @@ class Outcome:
     budget: what each of these trainings was given, to be compared before numbers are.
     per_user_file: the file beside the record with the metrics by user.
     control: what was transferred in place of knowledge, see CONTROL_NAMES; empty for knowledge.
+    model: what was tested, where it is a language model and not the scenario's recommender; among: what it chose from.
     slices: the metrics by slice of users and items, see `utils.journal.slices`; slice_bounds: who is cold in them.
     """
 
@@ -53,8 +55,15 @@ class Outcome:
     budget: Sequence[Mapping[str, Any]]
     per_user_file: str | None = None
     control: str = ""
+    model: str | None = None
+    among: str = ""
     slices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     slice_bounds: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def ranking(self) -> str:
+        """What the relevant items were ranked among; numbers of one kind say nothing about another."""
+        return self.among or SEEN.get(self.filter_seen, "")
 
 
 def outcome_of(record: RunRecord) -> Outcome | None:
@@ -62,6 +71,8 @@ def outcome_of(record: RunRecord) -> Outcome | None:
     tested = [stage for stage in record.stages.values() if stage.get("best_test_res")]
     if not tested:
         return None
+    # A language model's choices stand for a run in which no recommender was tested.
+    tested = [stage for stage in tested if not among(stage)] or tested
     # Stages may be opened in one order and tested in another.
     last = max(enumerate(tested), key=lambda numbered: (numbered[1].get("tested_in_step", 0), numbered[0]))[1]
     trainings = [record.stages[name] for name in last.get("lineage") or [] if name in record.stages]
@@ -77,9 +88,16 @@ def outcome_of(record: RunRecord) -> Outcome | None:
         budget=[_budget(stage) for stage in trainings],
         per_user_file=last.get("per_user_file"),
         control=_control([stage for stage in trainings if stage.get("transferred")]),
+        model=last.get("tested_model"),
+        among=among(last),
         slices=last.get("slices") or {},
         slice_bounds=last.get("slice_bounds") or {},
     )
+
+
+def model_of(record: RunRecord, outcome: Outcome | None) -> str:
+    """What a run's numbers are of: the scenario's recommender, or the language model that was tested instead."""
+    return (outcome and outcome.model) or str(record.settings["model"])
 
 
 def _knowledge(stage: Mapping[str, Any]) -> list[str]:
@@ -116,6 +134,8 @@ def _budget(stage: Mapping[str, Any]) -> dict[str, Any]:
 
 def differences(left: Outcome, right: Outcome) -> list[str]:
     """Names of everything besides the transfer that two models were not given alike; empty for a fair pair."""
+    if left.among != right.among:
+        return ["the candidates"]
     if len(left.budget) != len(right.budget):
         return ["the number of trainings"]
     names: dict[str, None] = {}

@@ -77,8 +77,9 @@ class RunRecord:
 
     def transfer_weight(self) -> float | None:
         """The weight of the transfer loss in the last stage that had one; None where none had."""
-        weights = [stage["distil_loss_weight"] for stage in self.stages.values() if stage.get("transferred")]
-        return weights[-1] if weights else None
+        # Knowledge may come into a model without a loss, and into a language model without any weight.
+        weights = [stage.get("distil_loss_weight") for stage in self.stages.values() if stage.get("transferred")]
+        return next((weight for weight in reversed(weights) if weight is not None), None)
 
 
 def new_run_id(model: str, now: datetime.datetime) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from utils.console import table
 from utils.journal import slices
-from utils.journal.outcome import CONTROL_NAMES, SEEN, Outcome, differences, outcome_of
+from utils.journal.outcome import CONTROL_NAMES, Outcome, differences, model_of, outcome_of
 from utils.journal.records import RunRecord
 from utils.recbole_port import known_models
 
@@ -29,19 +29,19 @@ def summary_table(records: Sequence[RunRecord]) -> str:
         change, note = _change(record, outcome, records)
         if note and note not in notes:
             notes.append(note)
-        rows.append([str(record.settings["model"]), _variant(record, outcome), *cells, change])
+        rows.append([model_of(record, outcome), _variant(record, outcome), *cells, change])
     header = ["model", "variant", *metrics, *map(slices.label, cold), "change"]
     pairs = zip(records, outcomes, strict=True)
-    meaning = slices.meaning(cold, ((str(record.settings["model"]), outcome) for record, outcome in pairs if outcome))
+    meaning = slices.meaning(cold, ((model_of(record, outcome), outcome) for record, outcome in pairs if outcome))
     return "\n".join([*table(header, rows), *_ranking(records, outcomes), *meaning, *notes])
 
 
 def _ranking(records: Sequence[RunRecord], outcomes: Sequence[Outcome | None]) -> list[str]:
-    """How the full ranking treated seen items, and by which models where they differ."""
+    """What the relevant items were ranked among, and by which models where that differs."""
     models: dict[str, dict[str, None]] = {}
     for record, outcome in zip(records, outcomes, strict=True):
-        if outcome and outcome.filter_seen in SEEN:
-            models.setdefault(SEEN[outcome.filter_seen], {})[str(record.settings["model"])] = None
+        if outcome and outcome.ranking:
+            models.setdefault(outcome.ranking, {})[model_of(record, outcome)] = None
     if len(models) < 2:
         return [f"ranking: {kind}" for kind in models]
     kinds = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in models.items())
@@ -67,7 +67,7 @@ def _change(record: RunRecord, outcome: Outcome | None, records: Sequence[RunRec
     if outcome.loaded:
         return "-", f"change: {name} was loaded from a checkpoint, so it is compared with none"
     plain = [(other, found) for other in records if (found := _plain_outcome(other)) and _same_task(other, record)]
-    model = str(record.settings["model"])
+    model = model_of(record, outcome)
     if not plain and model in known_models.models() and known_models.takes_vectors(model):
         return "-", f"change: {model} has no plain run; name its backbone's scenario as baseline of {name}"
     if not plain:
@@ -78,10 +78,7 @@ def _change(record: RunRecord, outcome: Outcome | None, records: Sequence[RunRec
         what = ", ".join(differences(found, outcome)[:4])
         return "-", f"change: {name} and {Path(other.scenario).stem} differ in {what} as well, so they are not compared"
     if any(found.metrics != fair[0].metrics for found in fair):
-        return (
-            "-",
-            f"change: {len(fair)} plain runs of {record.settings['model']} were given the same and differ in results",
-        )
+        return "-", f"change: {len(fair)} plain runs of {model} were given the same and differ in results"
     metric = outcome.valid_metric
     before, after = fair[0].metrics.get(metric), outcome.metrics.get(metric)
     if not before or after is None:
@@ -96,6 +93,6 @@ def _plain_outcome(record: RunRecord) -> Outcome | None:
 
 def _same_task(left: RunRecord, right: RunRecord) -> bool:
     def key(record: RunRecord) -> tuple[object, ...]:
-        return (record.settings["model"], record.dataset, record.settings.get("seed"))
+        return (model_of(record, outcome_of(record)), record.dataset, record.settings.get("seed"))
 
     return key(left) == key(right)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from utils.journal.earlier_runs import RESOLVED
+from utils.journal.outcome import model_of
 from utils.report.baselines import compare_all
 from utils.report.comparison import Comparison, Gain
 from utils.report.gather import Found
@@ -228,7 +229,7 @@ def _run(run: Run, group: str | None) -> Json:
     return {
         "run_id": record.run_id,
         "group": group,
-        "model": str(record.settings["model"]),
+        "model": model_of(record, run.outcome),
         "scenario": record.scenario,
         "seed": run.seed,
         "status": record.status,

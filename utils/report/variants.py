@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from utils.journal import per_user
-from utils.journal.outcome import CONTROL_NAMES, SEEN, WITHOUT_EFFECT, Outcome, outcome_of
+from utils.journal.outcome import CONTROL_NAMES, WITHOUT_EFFECT, Outcome, model_of, outcome_of
 from utils.journal.records import RunRecord
 
 # Vectors that `preprocess_random` makes are a control: no knowledge, the same machinery.
@@ -71,7 +71,7 @@ class Variant:
 
     @property
     def model(self) -> str:
-        return str(self.record.settings["model"])
+        return model_of(self.record, self.outcomes[-1] if self.outcomes else None)
 
     @property
     def scenario(self) -> str:
@@ -127,7 +127,7 @@ class Variant:
 
     @property
     def ranking(self) -> str:
-        kinds = {SEEN.get(outcome.filter_seen, "") for outcome in self.outcomes}
+        kinds = {outcome.ranking for outcome in self.outcomes}
         return kinds.pop() if len(kinds) == 1 else ""
 
     @property
