@@ -25,8 +25,9 @@ def option_ids(tokenizer: Any, layout: ChatLayout, letters: Sequence[str]) -> tu
     for ids, faulty in zip(found, faults, strict=True):
         if not faulty:
             return tuple(token for token in ids if token is not None)
+    fewest = min(faults, key=len)
     raise OptionTokensError(
-        f"the tokenizer has no token of its own for {', '.join(min(faults, key=len))}, so that scores cannot be told "
+        f"the tokenizer has no token of its own for {', '.join(fewest)}, so that scores cannot be told "
         "apart; take fewer candidates, or another model"
     )
 

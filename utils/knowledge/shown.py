@@ -19,6 +19,7 @@ from utils.retrieval.expanded import expandable
 from utils.retrieval.policy import selected
 
 if TYPE_CHECKING:
+    from models.graph.subgraphs import Subgraphs
     from utils.commands.retrieve_subgraph import RetrieveSubgraph
     from utils.retrieval.store import SubgraphFile
 
@@ -91,20 +92,14 @@ def _subgraphs(
     asked: RetrieveSubgraph, ready: Prepared, file: SubgraphFile, row: int, of_history: set[int]
 ) -> Iterator[ShownSubgraph]:
     index, got = ready.index, file.retrieved
-    # Numbers of nodes and relations take the place of their vectors: what is shown are these.
-    n_kinds = 2 * len(index.graph.relations)
     of_items = set(index.items.link_nodes.tolist())
 
     def node(number: int) -> ShownNode:
         kind: NodeKind = "history" if number in of_history else "item" if number in of_items else "entity"
         token = index.graph.entities[number]
-        # Of an item the title, of others the name alone, without the description that may follow it.
-        said = ready.texts[number] if kind != "entity" else ready.opened.names.get(token) or ready.texts[number]
-        return ShownNode(token, said or token, kind)
+        return ShownNode(token, node_name(ready, number, is_item=kind != "entity") or token, kind)
 
-    import torch
-
-    whole = expandable(index, torch.zeros(len(index.graph), 1), torch.arange(n_kinds).unsqueeze(1), file.max_neighbors)
+    whole = numbered(index, file.max_neighbors)
     for slot, order in enumerate(got.orders):
         centres = got.centres[row, slot]
         label = _SLOTS[order] if asked.retriever == "similarity" else f"by {asked.retriever}"
@@ -119,6 +114,20 @@ def _subgraphs(
             touching = set(np.unique(_touching(index, centre)).tolist()) - {centre}
             left_out = len(touching - set(data.node.tolist())) if got.expansion != "induced" else 0
             yield ShownSubgraph(label, node(centre), float(got.scores[row, slot, place]), left_out, edges)
+
+
+def node_name(ready: Prepared, number: int, is_item: bool) -> str:
+    """The title of an item, of another node its name alone, without the description that may follow; empty for none."""
+    name = "" if is_item else ready.opened.names.get(ready.index.graph.entities[number])
+    return name or ready.texts[number]
+
+
+def numbered(index: Index, max_neighbors: int) -> Subgraphs:
+    """The graph of an index whose subgraphs have the number of each relation in place of its vector."""
+    import torch
+
+    kinds = torch.arange(2 * len(index.graph.relations)).unsqueeze(1)
+    return expandable(index, torch.zeros(len(index.graph), 1), kinds, max_neighbors)
 
 
 def _edges(data: Any, nodes: list[ShownNode], index: Index) -> Iterator[ShownEdge]:
