@@ -1,1 +1,1 @@
-"""Parts of a training step that torch has too, in less time."""
+"""Training: parts of a step that torch has too, in less time, and fitting a part of a model."""
