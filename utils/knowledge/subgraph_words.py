@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from utils.data.kg.relations import against, phrase
+from utils.data.kg.titles import split_year
 from utils.knowledge.shown import node_name, numbered
 from utils.report.subgraphs import cut
 from utils.retrieval.base import NO_NODE, Index, Retrieved
@@ -21,10 +23,10 @@ def subgraph_words(
 ) -> list[list[str]]:
     """What the subgraphs of each of S samples say, one sentence for each distinct centre, in the order of the slots.
 
-    `Taxi Driver (1976): cast Robert De Niro, Jodie Foster; director Martin Scorsese`. A centre says what touches it,
-    however far its subgraph reaches: of each relation `most_names` names, items first by falling popularity, then who
-    touches most, and nodes without a name not at all; of the relations the `most_relations` that lead to most
-    different nodes around all centres, since a language that half of all films share says least.
+    `Taxi Driver: cast Robert De Niro, Jodie Foster; director Martin Scorsese`; titles have no year, as in options. A
+    centre says what touches it, however far its subgraph reaches: of each relation `most_names` names, items first by
+    falling popularity, then who touches most, and nodes without a name not at all; of the relations the
+    `most_relations` that say most, which are those by which two centres seldom have a neighbour in common.
     max_neighbors: as the subgraphs are cut.
     """
     asked = retrieved.centres.reshape(len(retrieved.centres), -1)
@@ -32,18 +34,19 @@ def subgraph_words(
     of_items = set(ready.index.items.link_nodes.tolist())
 
     def name(node: int) -> str:
-        return cut(node_name(ready, node, node in of_items))
+        is_item = node in of_items
+        said = node_name(ready, node, is_item)
+        return cut(split_year(said)[0] if is_item else said)
 
     named = np.array([bool(text) for text in ready.texts], dtype=bool)
     around = _around(ready.index, centres, max_neighbors, named)
-    # A pair that two relations say alike, or two centres, counts once.
-    spoken = Counter(relation for relation, _ in {pair for said in around.values() for pair in said})
+    shared = _shared(around.values())
     words = {}
     for centre in centres.tolist():
         told = defaultdict(list)
-        for relation, node in dict.fromkeys(around[centre]):
+        for relation, node in around[centre]:
             told[relation].append(node)
-        chosen = sorted(told, key=lambda relation: (-spoken[relation], relation))[:most_relations]
+        chosen = sorted(told, key=lambda relation: (shared[relation], relation))[:most_relations]
         parts = [f"{relation} {', '.join(map(name, told[relation][:most_names]))}" for relation in chosen]
         title = name(centre) or ready.index.graph.entities[centre]
         words[centre] = f"{title}: {'; '.join(parts)}" if parts else title
@@ -69,7 +72,19 @@ def _around(
     around: dict[int, list[tuple[str, int]]] = {centre: [] for centre in centres.tolist()}
     for place, neighbour, relation in zip(*(part[order].tolist() for part in (owner, node, kind)), strict=True):
         around[int(centres[place])].append((phrases[relation], neighbour))
-    return around
+    # What two relations say alike stands there twice.
+    return {centre: list(dict.fromkeys(said)) for centre, said in around.items()}
+
+
+def _shared(around: Iterable[list[tuple[str, int]]]) -> dict[str, float]:
+    """Relation -> the chance that two of its triples, drawn with replacement, lead to one node (Simpson's index)."""
+    counts: dict[str, Counter[int]] = defaultdict(Counter)
+    for said in around:
+        for relation, node in said:
+            counts[relation][node] += 1
+    return {
+        relation: sum(count**2 for count in nodes.values()) / nodes.total() ** 2 for relation, nodes in counts.items()
+    }
 
 
 def _popularity(index: Index) -> np.ndarray:
