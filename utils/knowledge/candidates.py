@@ -31,8 +31,8 @@ def candidates(
 ) -> np.ndarray:
     """[S, n] int32 item rows: the target of each sample in column 0, then n - 1 negatives in the order of the draw.
 
-    A negative is no item in `known` (user token -> item rows), has a title, and no two candidates have the same one,
-    whatever the case of its letters. uniform: each item as likely as any other; popularity [n_items]: in proportion
+    A negative is no item in `known` (token of each user -> item rows) and has a title, and no two candidates have the
+    same one, whatever the case of its letters. uniform: each item as likely as any other; popularity [n_items]: in proportion
     to it, one after the other without replacement, and never an item without any.
     The draw of a sample depends on the seed, its split, user and target, and on the items' tokens; not on the order
     of users and items, and not on other samples.
@@ -53,7 +53,7 @@ def candidates(
             raise CandidatesError(f"the item '{item_tokens[target]}', a target of user '{user}', has no title")
         draw = _generator(seed, samples.split, user, item_tokens[target])
         times = draw.standard_exponential(len(titles))[by_token] * waiting
-        times[known.get(user, ())] = np.inf
+        times[known[user]] = np.inf
         times[kinds == kinds[target]] = np.inf
         negatives = _earliest(times, kinds, n - 1)
         if len(negatives) == n - 1:

@@ -46,8 +46,10 @@ def open_subgraphs(ctx: RunContext, file_name: str) -> tuple[Prepared, SubgraphF
     try:
         ready = prepare(ctx, asked)
     except StepError as error:
-        where = f"{error.parameter}: " if error.parameter else ""
-        raise StepError("subgraphs", f"{other} ({where}{error.message}); {_AGAIN}") from error
+        # What could be set there is no parameter of the command that asks.
+        what = error.message.partition("; set overwrite")[0]
+        why = f"{error.parameter}: {what}" if error.parameter else what
+        raise StepError("subgraphs", f"{other} ({why}); {_AGAIN}") from error
     if file.fingerprint != fingerprint(asked, ready):
         raise StepError("subgraphs", f"{other} ({difference(ctx, asked, file)}); {_AGAIN}")
     try:

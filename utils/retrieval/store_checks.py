@@ -50,7 +50,7 @@ def _of_retrieved(found: Retrieved, n: int, what: str, where: str) -> Iterator[s
             yield f": its {name}{where} are {array.dtype} {list(array.shape)}; {accepted}"
     centres, scores, orders = found.centres, found.scores, found.orders
     if n != len(centres):
-        yield f" has {n} {what}{where} and centres of {len(centres)}"
+        yield f" has {n} {what} and centres of {len(centres)}{where}"
     if len(orders) != centres.shape[1] or not set(orders) <= {1, 2}:
         yield f" has {centres.shape[1]} slots{where} of orders {list(orders)}; each slot has 1 or 2"
     if scores.shape != centres.shape or not np.isfinite(scores).all():
@@ -83,7 +83,7 @@ def _of_samples(
     for name in ("orders", "expansion", "hops"):
         mine, theirs = getattr(own.retrieved, name), getattr(of_users, name)
         if mine != theirs:
-            yield f": the {name}{where} are {mine}, and {theirs} of its users"
+            yield f": its users have {name} {theirs}, and its {split} samples {mine}"
     for name, dims, shape in (("targets", 1, "[samples]"), ("histories", 2, "[samples, length]")):
         array: Any = getattr(own, name)
         if array.dtype != np.int32 or array.ndim != dims or len(array) != n:

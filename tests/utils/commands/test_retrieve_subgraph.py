@@ -265,3 +265,112 @@ def test_a_rating_that_nobody_reads_is_refused_where_it_was_asked_for(tiny: Work
     assert tiny.run([step()], "unrated", load_col=columns).record.status == "done"
     message = error_of(tiny.run([step(min_rating=4)], "asked", load_col=columns))
     assert message.endswith("the interactions have no ratings, so nothing would read it; remove it")
+
+
+@pytest.fixture(scope="module")
+def sampled(retrieved: Run, workspace: Workspace) -> Run:
+    """Two train samples of each user beside the subgraphs that `retrieved` has, with the same vectors."""
+    run = workspace.run([step(train_windows=2, file_out="sampled.pt")], "sampled")
+    assert run.record.status == "done", run.console.text
+    return run
+
+
+def test_samples_are_retrieved_beside_the_users(sampled: Run, workspace: Workspace) -> None:
+    ours, users_alone = (read_subgraphs(workspace.vectors / name) for name in ("sampled.pt", "subgraphs.pt"))
+    np.testing.assert_array_equal(ours.retrieved.centres, users_alone.retrieved.centres, strict=True)
+    assert (ours.meta["index_file"], users_alone.samples) == ("kg_index.pt", {})
+    assert {split: len(own.users) for split, own in ours.samples.items()} == {"train": 60, "valid": 30, "test": 30}
+    for own in ours.samples.values():
+        assert own.retrieved.centres.shape == (len(own.users), 2, 5)
+        assert (own.retrieved.centres >= 0).any(axis=(1, 2)).all()
+
+
+def test_equal_histories_get_equal_subgraphs_in_training_and_evaluation(sampled: Run, workspace: Workspace) -> None:
+    file = read_subgraphs(workspace.vectors / "sampled.pt")
+    valid = file.samples["valid"]
+    # What comes before the valid item is the history of the train part.
+    assert valid.users == file.users
+    np.testing.assert_array_equal(valid.retrieved.centres, file.retrieved.centres)
+    np.testing.assert_array_equal(valid.retrieved.scores, file.retrieved.scores)
+    # Whose valid item is not liked has that history in the test part, too.
+    test = file.samples["test"]
+    same = (test.histories == valid.histories).all(axis=1)
+    assert 0 < same.sum() < 30
+    np.testing.assert_array_equal(test.retrieved.centres[same], valid.retrieved.centres[same])
+
+
+def test_samples_do_not_change_the_users_vectors(sampled: Run) -> None:
+    facts = sampled.facts("retrieve_subgraph")
+    # `sampled` writes to the files of `retrieved` and has found them right.
+    assert facts["rows"] == {"users_emb_file": 30, "items_emb_file": 40}
+    assert facts["samples"] == {
+        "train": {"asked": 60, "skipped": 0, "untitled": 0},
+        "valid": {"asked": 30, "skipped": 0, "untitled": 0},
+        "test": {"asked": 30, "skipped": 0, "untitled": 0},
+    }
+    assert "; samples: 60 train, 30 valid, 30 test" in sampled.console.text
+
+
+def test_a_file_with_other_samples_is_refused(sampled: Run, workspace: Workspace) -> None:
+    kept = workspace.run([step(train_windows=2, file_out="sampled.pt")], "kept")
+    assert kept.facts("retrieve_subgraph")["kept"] is True
+    message = error_of(workspace.run([step(train_windows=3, file_out="sampled.pt")], "more"))
+    assert "sampled.pt holds other subgraphs (train_windows is 2 there and 3 here)" in message
+    message = error_of(workspace.run([step(train_windows=2)], "none_yet"))
+    assert "subgraphs.pt holds other subgraphs (train_windows is 0 there and 2 here)" in message
+
+
+def test_samples_that_are_left_out_are_told(tiny: Workspace) -> None:
+    def change(rows: pd.DataFrame) -> pd.DataFrame:
+        """u1 likes nothing, u2 only the first."""
+        rows.loc[rows["user_id"].isin(["u1", "u2"]), "rating"] = "1"
+        first = rows[rows["user_id"] == "u2"].sort_values("timestamp", key=lambda column: column.astype(float)).index[0]
+        rows.loc[first, "rating"] = "5"
+        return rows
+
+    rewrite(tiny, change)
+    item = tiny.folder / "datasets" / "tiny" / "tiny.item"
+    rows = read_atomic(tiny.folder / "datasets" / "tiny" / "tiny.inter")
+    own = rows[rows["user_id"] == "u2"].sort_values("timestamp", key=lambda column: column.astype(float))
+    last = own["item_id"].iloc[-1]
+    header, *lines = item.read_text("utf-8").splitlines()
+    untitled = [
+        "\t".join([last, "", *line.split("\t")[2:]]) if line.startswith(f"{last}\t") else line for line in lines
+    ]
+    item.write_text("\n".join([header, *untitled]) + "\n", "utf-8")
+    facts = (run := tiny.run([step(train_windows=1)], "left_out")).facts("retrieve_subgraph")
+    # u1 is skipped everywhere. The test item of u2 has no title; it may be an item of others as well.
+    assert {split: counts["asked"] for split, counts in facts["samples"].items()} == dict.fromkeys(
+        ("train", "valid", "test"), 30
+    )
+    assert {counts["skipped"] for counts in facts["samples"].values()} == {1}
+    file = read_subgraphs(tiny.vectors / "subgraphs.pt")
+    test = file.samples["test"]
+    assert {"u1", "u2"} & set(test.users) == set()
+    assert len(test.users) == 30 - 1 - facts["samples"]["test"]["untitled"]
+    assert ", without 3 on an empty history and " in run.console.text
+    # u2 has the one liked item before all later targets.
+    valid = file.samples["valid"]
+    assert (valid.histories[valid.users.index("u2")] >= 0).sum() == 1
+
+
+def test_another_test_item_makes_other_samples_and_leaves_the_earlier_ones(tiny: Workspace) -> None:
+    assert tiny.run([step(train_windows=2)], "before").record.status == "done"
+
+    def change(rows: pd.DataFrame) -> pd.DataFrame:
+        """The last item of u30 is one that they have not had; all items have come before, so that their rows stay."""
+        own = rows[rows["user_id"] == "u30"].sort_values("timestamp", key=lambda column: column.astype(float))
+        rows.loc[own.index[-1], "item_id"] = next(item for item in ITEMS if item not in set(own["item_id"]))
+        return rows
+
+    rewrite(tiny, change)
+    message = error_of(tiny.run([step(train_windows=2)], "after"))
+    assert "(of another graph, other texts, another valid or test part, or ratings and times that have ch" in message
+    # The vectors of users and items are what they were.
+    assert tiny.run([step(train_windows=2, file_out="x.pt")], "beside").record.status == "done"
+    before, after = (read_subgraphs(tiny.vectors / name) for name in ("subgraphs.pt", "x.pt"))
+    for split in ("train", "valid"):
+        np.testing.assert_array_equal(before.samples[split].targets, after.samples[split].targets)
+        np.testing.assert_array_equal(before.samples[split].retrieved.centres, after.samples[split].retrieved.centres)
+    changed = before.samples["test"].targets != after.samples["test"].targets
+    assert [user for user, other in zip(before.samples["test"].users, changed, strict=True) if other] == ["u30"]

@@ -15,7 +15,14 @@ from tests.workspace import SASREC, Workspace
 from utils.commands.encode_profiles import EncodeProfiles
 from utils.data.atomic import read_atomic
 from utils.data.profile_texts import user_texts
-from utils.recbole_port.train_part import train_counts, train_fingerprint, train_interactions, train_pairs
+from utils.recbole_port.train_part import (
+    held_out_pairs,
+    split_interactions,
+    train_counts,
+    train_fingerprint,
+    train_interactions,
+    train_pairs,
+)
 
 MODELS: dict[str, dict[str, Any]] = {"BPR": {"model": "BPR"}, "SASRec": SASREC}
 
@@ -59,6 +66,26 @@ def test_rows_have_the_files_own_numbers(workspace: Workspace) -> None:
     expected = _all_but_the_last_two(workspace.folder)
     assert sorted(rows["timestamp"].astype(float)) == sorted(expected["timestamp"])
     assert rows["rating"].iloc[0] in {"1", "2", "3", "4", "5"}
+
+
+@pytest.mark.parametrize("model", ["BPR", "SASRec"])
+def test_the_last_two_items_of_a_user_are_held_out(model: str, workspace: Workspace) -> None:
+    ctx = workspace.context(**MODELS[model])
+    rows = read_atomic(workspace.folder / "datasets" / "tiny" / "tiny.inter")
+    rows = rows.sort_values("timestamp", key=lambda column: column.astype(float), kind="stable")
+    from_the_end = rows.groupby("user_id").cumcount(ascending=False)
+    parts = split_interactions(ctx.recbole_config(), ctx.data)
+    for part, place in (("valid", 1), ("test", 0)):
+        expected = rows[from_the_end == place]
+        pairs = held_out_pairs(ctx.recbole_config(), ctx.data, part)  # type: ignore[arg-type]
+        assert len(pairs) == 30
+        assert _pairs(pairs) == _pairs(expected)
+        # With their own ratings and times, as the file has them.
+        columns = ["user_id", "item_id", "rating", "timestamp"]
+        assert set(parts[part][columns].itertuples(index=False, name=None)) == set(  # type: ignore[index]
+            expected[columns].itertuples(index=False, name=None)
+        )
+    pd.testing.assert_frame_equal(parts["train"], train_interactions(ctx.recbole_config(), ctx.data))
 
 
 @pytest.mark.parametrize("model", ["BPR", "SASRec"])
