@@ -32,8 +32,8 @@ def candidates(
     """[S, n] int32 item rows: the target of each sample in column 0, then n - 1 negatives in the order of the draw.
 
     A negative is no item in `known` (token of each user -> item rows) and has a title, and no two candidates have the
-    same one, whatever the case of its letters. uniform: each item as likely as any other; popularity [n_items]: in proportion
-    to it, one after the other without replacement, and never an item without any.
+    same one, whatever the case of its letters. uniform: each item as likely as any other; popularity [n_items]: in
+    proportion to it, one after the other without replacement, and never an item without any.
     The draw of a sample depends on the seed, its split, user and target, and on the items' tokens; not on the order
     of users and items, and not on other samples.
     CandidatesError where a sample has fewer than n candidates, or a target has no title.
