@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import io
 import os
@@ -72,6 +73,15 @@ def load(name: str, device: torch.device, models_dir: Path) -> CausalLM:
             raise CausalLMError(_cannot_load(name, error)) from error
         model = model.to(device, _dtype(device)).eval()
     return CausalLM(model, load_tokenizer(name, models_dir))
+
+
+def fingerprint(lm: CausalLM) -> str:
+    """A short hash of the model's shapes and of some of its weights, by which another one under its name is known."""
+    digest = hashlib.sha256()
+    for name, tensor in lm.model.named_parameters():
+        digest.update(f"{name}{list(tensor.shape)}".encode())
+        digest.update(tensor.detach().flatten()[:8].float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _dtype(device: torch.device) -> torch.dtype:

@@ -33,8 +33,8 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Questions:
-    """A batch of B samples: the token ids of each body, and the subgraphs of each, None where none are read."""
+class QuestionBatch:
+    """B samples: the token ids of each body, and the subgraphs of each, None where none are read."""
 
     bodies: Sequence[Sequence[int]]
     soft: SoftTokens | None = None
@@ -72,15 +72,17 @@ class GraphLLM(nn.Module):
 
     def own_state(self) -> dict[str, torch.Tensor]:
         """What a checkpoint holds: the trainable parameters, and the buffers of the graph encoder, by name."""
-        own = {name: tensor for name, tensor in self.named_parameters() if tensor.requires_grad}
+        own: dict[str, torch.Tensor] = {
+            name: tensor for name, tensor in self.named_parameters() if tensor.requires_grad
+        }
         if self.reader is not None:
             own |= {f"reader.{name}": tensor for name, tensor in self.reader.named_buffers()}
         return own
 
-    def answer(self, questions: Questions, gold: torch.Tensor, loss_on: LossOn) -> Answered:
+    def answer(self, questions: QuestionBatch, gold: torch.Tensor, loss_on: LossOn) -> Answered:
         """The loss of the right options `gold` [B].
 
-        answer: the mean cross-entropy of the option's letter and of the end token over the whole vocabulary, K-RagRec's.
+        answer: the mean cross-entropy of the option's letter and of the end token over the vocabulary, as in K-RagRec.
         options: that of the letter among the letters of all options.
         """
         if loss_on == "options":
@@ -92,16 +94,16 @@ class GraphLLM(nn.Module):
         loss = cross_entropy(found.flatten(0, 1), torch.stack([letters, ends], dim=1).flatten())
         return Answered(loss, found[:, 0, self._options])
 
-    def option_logits(self, questions: Questions) -> torch.Tensor:
+    def option_logits(self, questions: QuestionBatch) -> torch.Tensor:
         """[B, options] float32: raw logits of each option's token at the last position; no sampling touches them."""
         return self._logits(questions, 1)[:, 0, self._options]
 
-    def last_hidden(self, questions: Questions) -> torch.Tensor:
+    def last_hidden(self, questions: QuestionBatch) -> torch.Tensor:
         """[B, hidden] float32: the last layer's state at the last position, after the final norm."""
         inputs = self._inputs(questions)
         return self._causal.base_model(**inputs).last_hidden_state[:, -1].float()
 
-    def generate(self, questions: Questions, max_new_tokens: int, tokenizer: Any) -> list[str]:
+    def generate(self, questions: QuestionBatch, max_new_tokens: int, tokenizer: Any) -> list[str]:
         """What the model writes after each question, the likeliest token each time."""
         from models.llm.causal_lm import quiet_transformers
 
@@ -149,12 +151,12 @@ class GraphLLM(nn.Module):
     def _options(self) -> torch.Tensor:
         return torch.tensor(self.frame.options, device=self.device)
 
-    def _logits(self, questions: Questions, keep: int, answers: Sequence[Sequence[int]] = ()) -> torch.Tensor:
+    def _logits(self, questions: QuestionBatch, keep: int, answers: Sequence[Sequence[int]] = ()) -> torch.Tensor:
         """[B, keep, vocabulary] float32: at the last positions."""
         more = {"logits_to_keep": keep} if self._keeps else {}
         return self.lm(**self._inputs(questions, answers), **more).logits[:, -keep:].float()
 
-    def _inputs(self, questions: Questions, answers: Sequence[Sequence[int]] = ()) -> dict[str, Any]:
+    def _inputs(self, questions: QuestionBatch, answers: Sequence[Sequence[int]] = ()) -> dict[str, Any]:
         """Arguments of the language model: the head from the cache where it cannot change, else among the inputs."""
         cached = not (self.training and any(tensor.requires_grad for tensor in self.lm.parameters()))
         embeds, mask = self._padded(questions, answers, () if cached else self.frame.head)
@@ -166,9 +168,9 @@ class GraphLLM(nn.Module):
         return {**inputs, "use_cache": False}
 
     def _padded(
-        self, questions: Questions, answers: Sequence[Sequence[int]], head: Sequence[int]
+        self, questions: QuestionBatch, answers: Sequence[Sequence[int]], head: Sequence[int]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Embeddings [B, T, hidden] of head, graph, body, tail and answer, padded on the left, and their mask [B, T]."""
+        """Embeddings [B, T, hidden] of head, graph, body, tail and answer, padded on the left; their mask [B, T]."""
         tail = self.frame.tail
         after = [
             [*body, *tail, *answer]

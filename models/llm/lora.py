@@ -24,7 +24,7 @@ class LoraOptions:
     """W x + (alpha / r) B A dropout(x) with A [r, in] and B [out, r], B zero at first, for each of `target_modules`."""
 
     r: int = 8
-    alpha: float = 16
+    alpha: int = 16
     dropout: float = 0.1
     target_modules: Sequence[str] = ("q_proj", "v_proj")
 

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from models.graph.batches import SubgraphBatch, batch_of
+from models.graph.encoder import GraphEncoder
+from models.graph.projector import Projector
 from models.graph.subgraphs import Subgraphs
 
 GraphTokens = Literal["per_subgraph", "mean"]
@@ -26,9 +28,9 @@ class SoftTokens:
         return SoftTokens(self.table, self.places[rows])
 
     def of_each(self, kind: GraphTokens) -> list[torch.Tensor]:
-        """For each sample its tokens [g, dim]: one a subgraph, as in eq. 8 of K-RagRec, or their mean; none where g = 0.
+        """For each sample its tokens [g, dim], none where it has no subgraph.
 
-        The mean of all is what the released code feeds.
+        per_subgraph: one each, as in eq. 8 of K-RagRec. mean: the mean of all, which the released code feeds.
         """
         there = self.places >= 0
         found = self.table[self.places[there]].split(there.sum(dim=1).tolist())
@@ -40,7 +42,7 @@ class SoftTokens:
 class GraphReader(nn.Module):
     """A graph encoder and a projector: what turns subgraphs into soft tokens."""
 
-    def __init__(self, encoder: nn.Module, projector: nn.Module) -> None:
+    def __init__(self, encoder: GraphEncoder, projector: Projector) -> None:
         super().__init__()
         self.encoder, self.projector = encoder, projector
 

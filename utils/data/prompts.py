@@ -43,10 +43,12 @@ def _environment() -> ImmutableSandboxedEnvironment:
 class PromptTemplate:
     """A template, and which names it reads.
 
-    names: names that it takes from outside. reads_facts: whether it reads what a knowledge graph says.
+    source: its text. names: names that it takes from outside. reads_facts: whether it reads what a knowledge graph
+    says.
     """
 
     path: Path
+    source: str
     names: frozenset[str]
     reads_facts: bool
     _lines: Mapping[str, int]
@@ -77,22 +79,29 @@ class PromptTemplate:
 
 def read_template(path: Path) -> PromptTemplate:
     """Read and compile a template; PromptError with its line where that cannot be done."""
+    try:
+        return compile_template(path.read_text("utf-8"), path)
+    except UnicodeDecodeError as error:
+        raise PromptError(f"{path}: {error}") from error
+    except OSError as error:
+        raise PromptError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def compile_template(source: str, path: Path) -> PromptTemplate:
+    """A template from its text; `path` is where errors say that it stands."""
     env = _environment()
     try:
-        source = path.read_text("utf-8")
         tree = env.parse(source)
         code = env.compile(source, filename=str(path))
     except TemplateSyntaxError as error:
         raise PromptError(f"{path}:{error.lineno}: {error.message}") from error
-    except (TemplateError, UnicodeDecodeError) as error:
+    except TemplateError as error:
         raise PromptError(f"{path}: {error}") from error
-    except OSError as error:
-        raise PromptError(f"{path} cannot be read: {error.strerror or error}") from error
     if any(True for _ in meta.find_referenced_templates(tree)):
         raise PromptError(f"{path}: a prompt is one file; it cannot include, import or extend another")
     lines = {node.name: node.lineno for node in reversed([*tree.find_all(nodes.Name)])}
     names = frozenset(meta.find_undeclared_variables(tree) - set(env.globals))
     attributes = {node.attr for node in tree.find_all(nodes.Getattr)}
     return PromptTemplate(
-        path, names, "facts" in names | attributes, lines, Template.from_code(env, code, env.make_globals(None))
+        path, source, names, "facts" in names | attributes, lines, Template.from_code(env, code, env.make_globals(None))
     )

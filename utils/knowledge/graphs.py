@@ -89,7 +89,7 @@ def files_elsewhere(settings: Mapping[str, Any], files: GraphFiles) -> Iterator[
 
 def open_graph(ctx: RunContext, item_tokens: Sequence[str], files: GraphFiles, check: OnBadLinks) -> OpenGraph:
     """Read a run's graph and link it to its items; StepError at the parameter whose file is at fault."""
-    rows = _item_rows(ctx)
+    rows = dataset_items(ctx)
     if files.title_field is not None and not rows:
         raise StepError("title_field", f"nothing reads it without the file {ctx.dataset_file('item')}")
     titles = [_titled(rows, token, files.title_field) for token in item_tokens]
@@ -208,7 +208,8 @@ def _check_links(
     return round(found.lift, 3)
 
 
-def _item_rows(ctx: RunContext) -> dict[str, Row]:
+def dataset_items(ctx: RunContext) -> dict[str, Row]:
+    """Item token -> its row of the `.item` file; empty where there is no such file."""
     from utils.data.atomic import read_atomic
     from utils.data.facts import FactsError, Fields, item_rows
 

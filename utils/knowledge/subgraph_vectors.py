@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from utils.context import RunContext
+from utils.knowledge.kept_vectors import kept_vectors
 from utils.scenario.errors import StepError
 
 # What a file says of itself, in words for one that says otherwise, in the order in which it is told.
@@ -49,10 +50,10 @@ def _write(
     present: torch.Tensor,
     content: str,
 ) -> int:
-    from utils.data.embeddings import VectorFile, VectorFileError, read_vectors, write_vectors
+    from utils.data.embeddings import VectorFile, write_vectors
 
     parameter = f"{side}_emb_file"
-    path = ctx.vector_path(getattr(asked, parameter))
+    name = getattr(asked, parameter)
     told = {
         "side": side,
         "dataset": ctx.settings["dataset"],
@@ -61,17 +62,10 @@ def _write(
         "train_fingerprint": ctx.train_fingerprint,
         "subgraphs": content,
     }
-    if path.exists() and not asked.overwrite:
-        try:
-            there = read_vectors(path).meta
-            if there == told:
-                return int(present.sum())
-        except VectorFileError as error:
-            raise StepError(parameter, f"{error}; set overwrite: True, or name another file") from error
-        why = next((f"of {words}" for key, words in _OTHER.items() if there.get(key) != told[key]), "of something else")
-        raise StepError(parameter, f"{path} holds vectors {why}; set overwrite: True, or name another file")
+    if not asked.overwrite and kept_vectors(ctx, parameter, name, told, _OTHER) is not None:
+        return int(present.sum())
     if not bool(present.any()):
         raise StepError(parameter, f"none of the {len(tokens):,} {side} has a subgraph")
     kept = tuple(token for token, there in zip(tokens, present.tolist(), strict=True) if there)
-    write_vectors(path, VectorFile(vectors[present], kept, told))
+    write_vectors(ctx.vector_path(name), VectorFile(vectors[present], kept, told))
     return len(kept)

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy, log_softmax
 
 from models.graph.subgraphs import Subgraphs
-from models.llm.graph_llm import Frame, GraphLLM, Questions
+from models.llm.graph_llm import Frame, GraphLLM, QuestionBatch
 from models.llm.lora import LoraError, LoraOptions, add_lora
 from models.llm.soft_tokens import GraphReader, SoftTokens
 from tests.models.llm.tiny_lm import HIDDEN, tiny_lm
@@ -62,22 +62,22 @@ def test_a_batch_gives_each_sample_the_logits_that_it_has_alone() -> None:
     lm, tokens = tiny_lm(), soft()
     rows = [tokens.table, tokens.table[:0], tokens.table[1:]]
     alone = [written_out(lm, body, own)[-1, list(FRAME.options)] for body, own in zip(BODIES, rows, strict=True)]
-    found = GraphLLM(lm, FRAME, None).option_logits(Questions(BODIES, tokens))
+    found = GraphLLM(lm, FRAME, None).option_logits(QuestionBatch(BODIES, tokens))
     torch.testing.assert_close(found, torch.stack(alone), rtol=1e-4, atol=1e-5)
 
 
 def test_the_mean_of_the_subgraphs_is_one_token() -> None:
     lm, tokens = tiny_lm(), soft(1)
     alone = written_out(lm, BODIES[0], tokens.table.mean(0, keepdim=True))[-1, list(FRAME.options)]
-    found = GraphLLM(lm, FRAME, None, "mean").option_logits(Questions(BODIES[:1], tokens))
+    found = GraphLLM(lm, FRAME, None, "mean").option_logits(QuestionBatch(BODIES[:1], tokens))
     torch.testing.assert_close(found[0], alone, rtol=1e-4, atol=1e-5)
 
 
 def test_a_sample_without_subgraphs_has_no_graph_token() -> None:
     lm = tiny_lm()
-    without = GraphLLM(lm, FRAME, None).option_logits(Questions(BODIES))
+    without = GraphLLM(lm, FRAME, None).option_logits(QuestionBatch(BODIES))
     for kind in ("per_subgraph", "mean"):
-        found = GraphLLM(lm, FRAME, None, kind).option_logits(Questions(BODIES, soft()))
+        found = GraphLLM(lm, FRAME, None, kind).option_logits(QuestionBatch(BODIES, soft()))
         torch.testing.assert_close(found[1], without[1], rtol=1e-4, atol=1e-5)
 
 
@@ -88,7 +88,7 @@ def test_the_loss_of_answers_is_that_of_the_letter_and_of_the_end() -> None:
     embed = lm.get_input_embeddings()
     after = lm(inputs_embeds=embed(torch.tensor([*FRAME.head, *BODIES[0], *FRAME.tail, letter]))[None]).logits[0, -1]
     expected = -(log_softmax(logits, 0)[letter] + log_softmax(after, 0)[FRAME.end]) / 2
-    found = GraphLLM(lm, FRAME, None).answer(Questions(BODIES[:1]), torch.tensor([2]), "answer")
+    found = GraphLLM(lm, FRAME, None).answer(QuestionBatch(BODIES[:1]), torch.tensor([2]), "answer")
     torch.testing.assert_close(found.loss, expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(found.logits[0], logits[list(FRAME.options)], rtol=1e-4, atol=1e-5)
 
@@ -96,13 +96,13 @@ def test_the_loss_of_answers_is_that_of_the_letter_and_of_the_end() -> None:
 def test_the_loss_of_options_is_that_among_the_letters() -> None:
     model = GraphLLM(tiny_lm(), FRAME, None)
     gold = torch.tensor([0, 3, 1])
-    found = model.answer(Questions(BODIES), gold, "options")
-    torch.testing.assert_close(found.loss, cross_entropy(model.option_logits(Questions(BODIES)), gold))
+    found = model.answer(QuestionBatch(BODIES), gold, "options")
+    torch.testing.assert_close(found.loss, cross_entropy(model.option_logits(QuestionBatch(BODIES)), gold))
 
 
 def test_a_random_model_knows_nothing_of_the_options() -> None:
     model = GraphLLM(tiny_lm(), FRAME, None)
-    loss = model.answer(Questions(BODIES), torch.tensor([0, 1, 2]), "options").loss
+    loss = model.answer(QuestionBatch(BODIES), torch.tensor([0, 1, 2]), "options").loss
     # Weights of a hundredth or two leave all options nearly alike: ln 4.
     assert float(loss) == pytest.approx(math.log(4), abs=0.2)
 
@@ -122,7 +122,7 @@ def test_training_changes_the_reader_and_the_adapters_and_nothing_else(lora: boo
 
     for _ in range(2):
         tokens = model.reader(batch_of(graph(), torch.tensor([[[0, 1]], [[1, 2]], [[3, -1]]])))
-        model.answer(Questions(BODIES, tokens), torch.tensor([0, 1, 2]), "answer").loss.backward()
+        model.answer(QuestionBatch(BODIES, tokens), torch.tensor([0, 1, 2]), "answer").loss.backward()
         optimizer.step()
         optimizer.zero_grad()
     after = {name.replace(".base_layer", ""): tensor for name, tensor in lm.state_dict().items()}
@@ -138,18 +138,18 @@ def test_the_head_is_computed_again_once_adapters_have_changed() -> None:
     for tensor in lm.parameters():
         tensor.requires_grad_(False)
     model = GraphLLM(add_lora(lm, LoraOptions(r=2, dropout=0.0)), FRAME, None)
-    before = model.option_logits(Questions(BODIES)).detach()
+    before = model.option_logits(QuestionBatch(BODIES)).detach()
     model.train()
     with torch.no_grad():
         for tensor in model.own_state().values():
             tensor.add_(0.5)
-    in_training = model.option_logits(Questions(BODIES)).detach()
+    in_training = model.option_logits(QuestionBatch(BODIES)).detach()
     model.eval()
-    torch.testing.assert_close(model.option_logits(Questions(BODIES)), in_training, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(model.option_logits(QuestionBatch(BODIES)), in_training, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(before, in_training)
     with model.untouched():
-        torch.testing.assert_close(model.option_logits(Questions(BODIES)), before, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(model.option_logits(Questions(BODIES)), in_training, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(model.option_logits(QuestionBatch(BODIES)), before, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(model.option_logits(QuestionBatch(BODIES)), in_training, rtol=1e-4, atol=1e-5)
 
 
 def test_adapters_for_layers_that_a_model_has_not_are_refused() -> None:
@@ -179,8 +179,8 @@ def test_samples_that_ask_for_nothing_read_nothing() -> None:
 def test_the_last_state_is_what_the_output_layer_reads() -> None:
     lm = tiny_lm()
     model = GraphLLM(lm, FRAME, None)
-    logits = lm.get_output_embeddings()(model.last_hidden(Questions(BODIES, soft())))
-    torch.testing.assert_close(logits[:, list(FRAME.options)], model.option_logits(Questions(BODIES, soft())))
+    logits = lm.get_output_embeddings()(model.last_hidden(QuestionBatch(BODIES, soft())))
+    torch.testing.assert_close(logits[:, list(FRAME.options)], model.option_logits(QuestionBatch(BODIES, soft())))
 
 
 def test_what_is_written_first_is_the_likeliest_token() -> None:
@@ -193,4 +193,4 @@ def test_what_is_written_first_is_the_likeliest_token() -> None:
             return [str(row[0].item()) for row in ids]
 
     likeliest = [str(int(written_out(lm, body, torch.empty(0, HIDDEN))[-1].argmax())) for body in BODIES]
-    assert GraphLLM(lm, FRAME, None).generate(Questions(BODIES), 1, Numbers()) == likeliest
+    assert GraphLLM(lm, FRAME, None).generate(QuestionBatch(BODIES), 1, Numbers()) == likeliest

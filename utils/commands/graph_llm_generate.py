@@ -1,0 +1,134 @@
+"""`graph_llm_generate`: what a language model that reads subgraphs picks for each user, next to what is simpler.
+
+`utils.knowledge.graph_questions` asks, `models.llm.graph_llm` answers, `utils.report.choice_table` compares.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from utils.commands.base import Command, Complaint, PlanView, StepResult, command
+from utils.commands.graph_llm_spec import Candidates, NegativeSampling, bad_subgraphs, unread
+from utils.commands.graph_llm_train import GraphLlmTrain
+from utils.context import RunContext
+from utils.scenario.vector_names import ProfileLinesName, VectorFileName
+
+Baseline = Literal["random", "popularity", "recommender", "llm", "llm_text", "no_graph"]
+_METRICS = ["accuracy", "recall@1", "recall@3", "recall@5", "recall@10", "ndcg@10"]
+_FROM_CHECKPOINT = "the checkpoint decides on it; remove it"
+
+
+@command("graph_llm_generate")
+class GraphLlmGenerate(Command):
+    """Let a language model that `graph_llm_train` taught rank candidates for each user, and measure it (K-RagRec).
+
+    One pass over each question; the raw logits of the options' letters at its end are the scores. Beside it stand
+    chance, popularity, the same model untouched (`llm`), untouched with the facts in words (`llm_text`), and trained
+    with its graph tokens left out (`no_graph`), each with a paired test.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"data"})
+    explained: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("llm", "llm_mode", "lora", "gnn", "projector_hidden", "graph_tokens", "prompt", "facts_as"),
+            _FROM_CHECKPOINT,
+        ),
+        "scoring": "raw logits of the last position are the only way; remove it",
+        "eval_batch_size": "use batch_size",
+        "adaptive_ratio": "use popularity_threshold of retrieve_subgraph",
+        "seed": "the scenario's setting seed is taken",
+    }
+    subgraphs: VectorFileName = Field("subgraphs.pt", description="What retrieve_subgraph wrote with train_windows.")
+    checkpoint: str | None = Field(
+        None, description="What graph_llm_train kept; that of the step before in this scenario when absent."
+    )
+    split: Literal["test", "valid"] = "test"
+    candidates: Literal["sampled", "model"] = Field(
+        "sampled", description="The item that follows among sampled ones, or the best items of the trained recommender."
+    )
+    num_candidates: Candidates = 20
+    negative_sampling: NegativeSampling = Field(
+        "uniform", description="How the others are drawn: all alike, or by how many users of the train part have them."
+    )
+    metrics: Annotated[list[str], Field(min_length=1)] = Field(
+        _METRICS, description="accuracy, recall@K, ndcg@K and mrr; rows are compared in the first."
+    )
+    baselines: list[Baseline] = Field(["random", "popularity"], description="Rows beside the model's.")
+    no_graph: bool = Field(False, description="Leave the graph tokens out, as an ablation.")
+    max_new_tokens: NonNegativeInt = Field(0, description="Also let the model write so much; never read for ranking.")
+    batch_size: PositiveInt = 16
+    file_out: ProfileLinesName = Field(
+        "generations.jsonl", description="In the run's folder: user, options, gold, ranking, probs, centres."
+    )
+    users_emb_file: VectorFileName | None = Field(
+        None, description="Vector file to write: the model's last state after a user's graph and history."
+    )
+    items_emb_file: VectorFileName | None = Field(
+        None, description="Vector file to write: the model's last state after an item's subgraph and title."
+    )
+    truncate_history: bool = Field(False, description="Leave out the oldest items of a history that is too long.")
+    limit: PositiveInt | None = Field(None, description="Only the first so many users, for a try.")
+    overwrite: bool = Field(False, description="Replace vector files that were made from anything else.")
+
+    def check(self, view: PlanView) -> Iterable[Complaint]:
+        given = self.model_fields_set
+        yield from bad_subgraphs(view, self.subgraphs)
+        yield from self._bad_checkpoint(view)
+        yield from self._bad_metrics()
+        if self.candidates == "model":
+            yield from unread(given, ["negative_sampling"], "with candidates: model")
+            if not any(one.name in ("train", "load_from_file") for one in view.earlier):
+                yield Complaint(("candidates",), "there is no trained recommender; put train before it")
+        for place, name in enumerate(self.baselines):
+            if self.baselines.count(name) > 1 and self.baselines.index(name) < place:
+                yield Complaint(("baselines", place), f"{name} is there already")
+            elif name == "recommender" and self.candidates != "model":
+                yield Complaint(("baselines", place), "recommender needs candidates: model")
+            elif name == "no_graph" and self.no_graph:
+                yield Complaint(("baselines", place), "with no_graph: True the model itself is that")
+        if self.users_emb_file is not None and self.users_emb_file == self.items_emb_file:
+            yield Complaint(("items_emb_file",), f"'{self.items_emb_file}' is users_emb_file as well; name another one")
+        earlier = Counter(one.file_out for one in view.earlier if isinstance(one, GraphLlmGenerate))
+        if self.file_out in earlier:
+            yield Complaint(("file_out",), f"an earlier graph_llm_generate writes {self.file_out}; name another one")
+
+    def _bad_checkpoint(self, view: PlanView) -> Iterable[Complaint]:
+        trainings = [one for one in view.earlier if isinstance(one, GraphLlmTrain)]
+        if self.checkpoint is None:
+            if not trainings:
+                yield Complaint((), "there is no graph_llm_train before it; put one there, or give checkpoint")
+            return
+        if any(one.checkpoint == self.checkpoint for one in trainings):
+            return
+        from utils.knowledge.graph_checkpoint import CheckpointError, read_checkpoint
+
+        try:
+            read_checkpoint(Path(self.checkpoint))
+        except CheckpointError as error:
+            yield Complaint(("checkpoint",), str(error))
+
+    def _bad_metrics(self) -> Iterable[Complaint]:
+        from utils.report.choice_metrics import parse_metric
+
+        for place, name in enumerate(self.metrics):
+            try:
+                parse_metric(name, self.num_candidates)
+            except ValueError as error:
+                yield Complaint(("metrics", place), str(error))
+
+    def vector_files_written(self) -> Iterable[str]:
+        return [name for name in (self.users_emb_file, self.items_emb_file) if name]
+
+    def files_read(self, settings: Mapping[str, Any]) -> Iterable[tuple[str, Path]]:
+        path = Path(self.checkpoint) if self.checkpoint is not None else None
+        return [("checkpoint", path)] if path is not None and path.is_file() else []
+
+    def run(self, ctx: RunContext) -> StepResult:
+        from utils.knowledge.graph_generation import generate
+
+        return generate(ctx, self)

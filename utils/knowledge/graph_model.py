@@ -1,0 +1,92 @@
+"""A graph language model of a run: the language model, its adapters, and what reads the run's graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from utils.context import RunContext
+from utils.knowledge.graph_config import GraphConfig
+from utils.paths import LLM_MODELS_DIR
+from utils.scenario.errors import StepError
+
+if TYPE_CHECKING:
+    from models.llm.causal_lm import CausalLM
+    from models.llm.chat_layout import ChatLayout
+    from models.llm.graph_llm import GraphLLM
+    from models.llm.soft_tokens import GraphReader
+
+
+def load_llm(ctx: RunContext, name: str, parameter: str) -> CausalLM:
+    """The language model on the run's device, every parameter frozen; StepError at `parameter` where there is none."""
+    from models.llm.causal_lm import CausalLMError, load, needs_conversion
+
+    if needs_conversion(name, LLM_MODELS_DIR):
+        ctx.console.line(f"        converting {name} to {LLM_MODELS_DIR}, once")
+    try:
+        lm = load(name, ctx.recbole_config()["device"], LLM_MODELS_DIR)
+    except CausalLMError as error:
+        raise StepError(parameter, str(error)) from error
+    if lm.model.device.type == "cpu":
+        # torch's fused attention is the slower one there: .55 s for a sample of 260 tokens and its gradient, not .41 s.
+        lm.model.set_attn_implementation("eager")
+    return lm
+
+
+def layout(lm: CausalLM, instruction: str) -> ChatLayout:
+    """Where questions stand in the model's input; StepError for a chat template without a place for them."""
+    from models.llm.chat_layout import ChatLayoutError, layout_of
+
+    try:
+        return layout_of(lm.tokenizer, instruction)
+    except ChatLayoutError as error:
+        raise StepError("llm", str(error)) from error
+
+
+def build(ctx: RunContext, config: GraphConfig, lm: CausalLM, around: ChatLayout, n_options: int) -> GraphLLM:
+    """The model as configured, what is trained of it drawn from the run's seed, and the language model frozen.
+
+    StepError for letters that are no tokens, adapters that the language model cannot have, and a graph encoder that
+    cannot be.
+    """
+    import torch
+
+    from models.llm.graph_llm import Frame, GraphLLM
+    from models.llm.lora import LoraError, LoraOptions, add_lora
+    from models.llm.option_tokens import OptionTokensError, end_id, option_ids
+    from utils.knowledge.graph_prompts import LETTERS
+
+    try:
+        letters = option_ids(lm.tokenizer, around, LETTERS[:n_options])
+        end = end_id(lm.tokenizer, lm.model.generation_config)
+    except OptionTokensError as error:
+        raise StepError("num_candidates", str(error)) from error
+    for tensor in lm.model.parameters():
+        tensor.requires_grad_(False)
+    torch.manual_seed(ctx.recbole_config()["seed"])
+    reader = _reader(config, lm)
+    try:
+        model = lm.model if config.lora is None else add_lora(lm.model, LoraOptions(**config.lora))
+    except LoraError as error:
+        raise StepError(f"lora.{error.parameter}", str(error)) from error
+    frame = Frame(around.head_ids, around.tail_ids, letters, end)
+    return GraphLLM(model, frame, reader, config.graph_tokens or "per_subgraph")
+
+
+def _reader(config: GraphConfig, lm: CausalLM) -> GraphReader | None:
+    from models.graph.encoder import GraphEncoder, GraphEncoderError
+    from models.graph.projector import Projector
+    from models.llm.soft_tokens import GraphReader
+
+    if config.gnn is None or config.projector_hidden is None:
+        return None
+    try:
+        encoder = GraphEncoder(config.in_dim, config.in_dim, **config.gnn)
+    except GraphEncoderError as error:
+        raise StepError(f"gnn.{error.parameter}", str(error)) from error
+    width = lm.model.get_input_embeddings().weight.shape[1]
+    return GraphReader(encoder, Projector(encoder.hidden_dim, config.projector_hidden, width)).to(lm.model.device)
+
+
+def context_of(lm: CausalLM) -> int:
+    """How many tokens the language model reads."""
+    return int(lm.model.config.get_text_config().max_position_embeddings)

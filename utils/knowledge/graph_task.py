@@ -1,0 +1,147 @@
+"""What a graph language model is trained on: the questions of the train part, asked anew in every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from utils.knowledge.candidates import option_order
+from utils.knowledge.graph_questions import Asker, Sampled, by_length, n_tokens
+
+if TYPE_CHECKING:
+    from models.graph.subgraphs import Subgraphs
+    from models.llm.chat_layout import ChatLayout
+    from models.llm.graph_llm import Answered, GraphLLM, LossOn, QuestionBatch
+    from models.llm.soft_tokens import SoftTokens
+
+# So many batches are shuffled together and then cut by length: padding costs little, and order stays random.
+_POOL = 16
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Samples with candidates [S, n], the target in column 0."""
+
+    asked: Sampled
+    candidates: np.ndarray
+
+    def options(self, order: np.ndarray) -> np.ndarray:
+        """[S, n]: item rows in the order of their letters."""
+        return np.take_along_axis(self.candidates, order, axis=1)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """rows [B]: of the samples; bodies [B]: their token ids; gold [B]: the option that is right."""
+
+    rows: np.ndarray
+    bodies: Sequence[Sequence[int]]
+    gold: np.ndarray
+
+
+@dataclass
+class GraphTask:
+    """`models.training.fitting.Task` of a graph language model.
+
+    around: where questions stand in its input. valid: None where nothing is validated.
+    shuffle_options: another order of the options in each epoch, else that of epoch 0.
+    """
+
+    model: GraphLLM
+    asker: Asker
+    around: ChatLayout
+    train: Chosen
+    valid: Chosen | None
+    loss_on: LossOn
+    batch_size: int
+    shuffle_options: bool
+
+    def __post_init__(self) -> None:
+        self._subgraphs: Subgraphs | None = None
+        if self.model.reader is not None:
+            self._subgraphs = self.asker.subgraphs(self.model.device)
+
+    def batches(self, epoch: int) -> list[Batch]:
+        order = self._order(self.train, epoch if self.shuffle_options else 0)
+        whole = self._all(self.train, order)
+        rng = np.random.default_rng([self.asker.seed, epoch])
+        rows = rng.permutation(len(whole.rows))
+        found: list[Batch] = []
+        for start in range(0, len(rows), pool := _POOL * self.batch_size):
+            some = rows[start : start + pool]
+            cut = by_length([len(whole.bodies[row]) for row in some], self.batch_size)
+            found += [_part(whole, some[places]) for places in cut]
+        return [found[place] for place in rng.permutation(len(found))]
+
+    def size(self, batch: Batch) -> int:
+        return len(batch.rows)
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        soft = None
+        if self.model.reader is not None:
+            from models.graph.batches import batch_of
+
+            got = self.train.asked.retrieved
+            centres = torch.from_numpy(got.centres[batch.rows])
+            soft = self.model.reader(batch_of(self._graph, centres, got.expansion, got.hops))
+        return self._answered(batch, soft).loss
+
+    def validate(self) -> tuple[float, float] | None:
+        """Mean loss and accuracy of the valid samples; the model is left in evaluation mode."""
+        if self.valid is None:
+            return None
+        self.model.eval()
+        soft = self.read_all(self.valid.asked)
+        whole = self._all(self.valid, self._order(self.valid, None))
+        loss = right = 0.0
+        with torch.no_grad():
+            for rows in by_length([len(body) for body in whole.bodies], 2 * self.batch_size):
+                batch = _part(whole, rows)
+                found = self._answered(batch, None if soft is None else soft[torch.from_numpy(rows)])
+                loss += float(found.loss) * len(rows)
+                right += float((found.logits.argmax(dim=1).cpu().numpy() == batch.gold).sum())
+        return loss / len(whole.rows), right / len(whole.rows)
+
+    def describe(self, batch: Batch) -> str:
+        users = [self.train.asked.samples.users[row] for row in batch.rows]
+        return f"users {', '.join(users)}"
+
+    def read_all(self, asked: Sampled) -> SoftTokens | None:
+        """The soft tokens of all samples; None where the model reads no graph."""
+        if self.model.reader is None:
+            return None
+        got = asked.retrieved
+        centres = torch.from_numpy(got.centres).to(self.model.device)
+        return self.model.reader.read_all(self._graph, centres, got.expansion, got.hops)
+
+    @property
+    def _graph(self) -> Subgraphs:
+        assert self._subgraphs is not None
+        return self._subgraphs
+
+    def _order(self, chosen: Chosen, epoch: int | None) -> np.ndarray:
+        return option_order(chosen.asked.samples, chosen.candidates.shape[1], self.asker.seed, epoch)
+
+    def _all(self, chosen: Chosen, order: np.ndarray) -> Batch:
+        """All samples as one batch, in their own order."""
+        more = n_tokens(chosen.asked.retrieved, self.model.graph_tokens if self.model.reader else None) + 1
+        ids = self.asker.tokens(self.asker.questions(chosen.asked, chosen.options(order)), self.around, more).ids
+        return Batch(np.arange(len(ids)), ids, (order == 0).argmax(axis=1))
+
+    def _answered(self, batch: Batch, soft: SoftTokens | None) -> Answered:
+        gold = torch.from_numpy(batch.gold).to(self.model.device)
+        return self.model.answer(_questions(batch, soft), gold, self.loss_on)
+
+
+def _questions(batch: Batch, soft: SoftTokens | None) -> QuestionBatch:
+    from models.llm.graph_llm import QuestionBatch
+
+    return QuestionBatch(batch.bodies, soft)
+
+
+def _part(whole: Batch, rows: np.ndarray) -> Batch:
+    return Batch(whole.rows[rows], [whole.bodies[row] for row in rows], whole.gold[rows])
