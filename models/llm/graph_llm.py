@@ -6,7 +6,6 @@ K-RagRec (Wang et al., ACL 2025, arXiv 2501.02226), sections 3.5 and 3.6. The in
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy, pad
+from torch.nn.functional import cross_entropy, linear, pad
 
 from models.llm.lora import dropouts
 from models.llm.soft_tokens import GraphReader, GraphTokens, SoftTokens
@@ -56,7 +55,6 @@ class GraphLLM(nn.Module):
     ) -> None:
         super().__init__()
         self.lm, self.frame, self.reader, self.graph_tokens = lm, frame, reader, graph_tokens
-        self._keeps = "logits_to_keep" in inspect.signature(self._causal.forward).parameters
         self._head: Any = None
         self.train(False)
 
@@ -89,19 +87,19 @@ class GraphLLM(nn.Module):
             logits = self.option_logits(questions)
             return Answered(cross_entropy(logits, gold), logits)
         letters = self._options[gold]
-        found = self._logits(questions, 2, [[letter] for letter in letters.tolist()])
+        states = self._states(questions, 2, [[letter] for letter in letters.tolist()])
+        over_all = self._output(states).flatten(0, 1).float()
         ends = torch.full_like(letters, self.frame.end)
-        loss = cross_entropy(found.flatten(0, 1), torch.stack([letters, ends], dim=1).flatten())
-        return Answered(loss, found[:, 0, self._options])
+        loss = cross_entropy(over_all, torch.stack([letters, ends], dim=1).flatten())
+        return Answered(loss, self._of_options(states[:, 0]))
 
     def option_logits(self, questions: QuestionBatch) -> torch.Tensor:
         """[B, options] float32: raw logits of each option's token at the last position; no sampling touches them."""
-        return self._logits(questions, 1)[:, 0, self._options]
+        return self._of_options(self._states(questions, 1)[:, 0])
 
     def last_hidden(self, questions: QuestionBatch) -> torch.Tensor:
         """[B, hidden] float32: the last layer's state at the last position, after the final norm."""
-        inputs = self._inputs(questions)
-        return self._causal.base_model(**inputs).last_hidden_state[:, -1].float()
+        return self._states(questions, 1)[:, 0].float()
 
     def generate(self, questions: QuestionBatch, max_new_tokens: int, tokenizer: Any) -> list[str]:
         """What the model writes after each question, the likeliest token each time."""
@@ -148,13 +146,25 @@ class GraphLLM(nn.Module):
         return self._causal.get_input_embeddings()
 
     @property
+    def _output(self) -> Any:
+        return self._causal.get_output_embeddings()
+
+    @property
     def _options(self) -> torch.Tensor:
         return torch.tensor(self.frame.options, device=self.device)
 
-    def _logits(self, questions: QuestionBatch, keep: int, answers: Sequence[Sequence[int]] = ()) -> torch.Tensor:
-        """[B, keep, vocabulary] float32: at the last positions."""
-        more = {"logits_to_keep": keep} if self._keeps else {}
-        return self.lm(**self._inputs(questions, answers), **more).logits[:, -keep:].float()
+    def _of_options(self, states: torch.Tensor) -> torch.Tensor:
+        """[B, options] float32 from states [B, hidden]; in bfloat16 a logit has three digits, and options would tie."""
+        weight, bias = self._output.weight[self._options].float(), getattr(self._output, "bias", None)
+        return linear(states.float(), weight, None if bias is None else bias[self._options].float())
+
+    def _states(self, questions: QuestionBatch, keep: int, answers: Sequence[Sequence[int]] = ()) -> torch.Tensor:
+        """[B, keep, hidden]: the last layer's, after the final norm, at the last positions.
+
+        The output layer is applied to these alone: over all positions it is a fifth of SmolLM2's work. What a few
+        models do to their logits after it, a constant factor or a soft cap, keeps every order.
+        """
+        return self._causal.base_model(**self._inputs(questions, answers)).last_hidden_state[:, -keep:]
 
     def _inputs(self, questions: QuestionBatch, answers: Sequence[Sequence[int]] = ()) -> dict[str, Any]:
         """Arguments of the language model: the head from the cache where it cannot change, else among the inputs."""
