@@ -164,7 +164,14 @@ class GraphLLM(nn.Module):
         The output layer is applied to these alone: over all positions it is a fifth of SmolLM2's work. What a few
         models do to their logits after it, a constant factor or a soft cap, keeps every order.
         """
-        return self._causal.base_model(**self._inputs(questions, answers)).last_hidden_state[:, -keep:]
+        inputs = self._inputs(questions, answers)
+        with self._in_its_precision():
+            return self._causal.base_model(**inputs).last_hidden_state[:, -keep:]
+
+    def _in_its_precision(self) -> torch.autocast:
+        """Adapters, which are float32, compute in bfloat16 where the language model does: a fifth of a step's time."""
+        adapted = self.lm is not self._causal and self._embed.weight.dtype == torch.bfloat16
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=adapted)
 
     def _inputs(self, questions: QuestionBatch, answers: Sequence[Sequence[int]] = ()) -> dict[str, Any]:
         """Arguments of the language model: the head from the cache where it cannot change, else among the inputs."""
@@ -204,7 +211,7 @@ class GraphLLM(nn.Module):
 
         if self._head is None:
             ids = torch.tensor([self.frame.head], device=self.device)
-            with torch.no_grad():
+            with torch.no_grad(), self._in_its_precision():
                 found = self._causal.base_model(input_ids=ids, use_cache=True).past_key_values
             self._head = [(layer.keys, layer.values) for layer in found.layers]
         cache = DynamicCache()
