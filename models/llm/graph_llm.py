@@ -6,6 +6,7 @@ K-RagRec (Wang et al., ACL 2025, arXiv 2501.02226), sections 3.5 and 3.6. The in
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,6 +57,9 @@ class GraphLLM(nn.Module):
         super().__init__()
         self.lm, self.frame, self.reader, self.graph_tokens = lm, frame, reader, graph_tokens
         self._head: Any = None
+        # transformers has two names for it, and warns of the older one.
+        names = inspect.signature(self._causal.base_model.forward).parameters
+        self._cache_name = "cache" if "cache" in names else "past_key_values"
         self.train(False)
 
     def train(self, mode: bool = True) -> GraphLLM:
@@ -181,7 +185,7 @@ class GraphLLM(nn.Module):
         positions = (mask.cumsum(dim=1) - 1).clamp(min=0) + n_head
         inputs = {"inputs_embeds": embeds, "attention_mask": pad(mask, (n_head, 0), value=1), "position_ids": positions}
         if n_head:
-            return {**inputs, "past_key_values": self._cache(len(embeds)), "use_cache": True}
+            return {**inputs, self._cache_name: self._cache(len(embeds)), "use_cache": True}
         return {**inputs, "use_cache": False}
 
     def _padded(
@@ -211,8 +215,9 @@ class GraphLLM(nn.Module):
 
         if self._head is None:
             ids = torch.tensor([self.frame.head], device=self.device)
+            found = DynamicCache()
             with torch.no_grad(), self._in_its_precision():
-                found = self._causal.base_model(input_ids=ids, use_cache=True).past_key_values
+                self._causal.base_model(input_ids=ids, use_cache=True, **{self._cache_name: found})
             self._head = [(layer.keys, layer.values) for layer in found.layers]
         cache = DynamicCache()
         for number, (keys, values) in enumerate(self._head):
