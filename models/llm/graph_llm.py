@@ -48,6 +48,10 @@ class Answered:
     logits: torch.Tensor
 
 
+class GraphLLMError(ValueError):
+    """A language model that cannot be asked so."""
+
+
 class GraphLLM(nn.Module):
     """`lm` with its parameters frozen, but for adapters, and `reader`, which is trained (None: no graph is read)."""
 
@@ -214,12 +218,24 @@ class GraphLLM(nn.Module):
         from transformers import DynamicCache
 
         if self._head is None:
-            ids = torch.tensor([self.frame.head], device=self.device)
-            found = DynamicCache()
-            with torch.no_grad(), self._in_its_precision():
-                self._causal.base_model(input_ids=ids, use_cache=True, **{self._cache_name: found})
-            self._head = [(layer.keys, layer.values) for layer in found.layers]
+            self._head = self._read_head(DynamicCache())
         cache = DynamicCache()
         for number, (keys, values) in enumerate(self._head):
             cache.update(keys.expand(n, -1, -1, -1), values.expand(n, -1, -1, -1), number)
         return cache
+
+    def _read_head(self, found: Any) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Keys and values of each layer, [1, heads, head tokens, dim]; found: an empty cache to collect them in."""
+        ids = torch.tensor([self.frame.head], device=self.device)
+        kind = type(self._causal).__name__
+        refusal = f"{kind} keeps no keys and values of what it has read; accepted: a transformer"
+        try:
+            with torch.no_grad(), self._in_its_precision():
+                self._causal.base_model(input_ids=ids, use_cache=True, **{self._cache_name: found})
+        except (AttributeError, IndexError, TypeError) as error:
+            # Other makes look for states of their own in it.
+            raise GraphLLMError(refusal) from error
+        head = [(layer.keys, layer.values) for layer in found.layers]
+        if not head or any(keys is None for keys, _ in head):
+            raise GraphLLMError(refusal)
+        return head

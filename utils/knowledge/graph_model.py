@@ -50,7 +50,7 @@ def build(ctx: RunContext, config: GraphConfig, lm: CausalLM, around: ChatLayout
     """
     import torch
 
-    from models.llm.graph_llm import Frame, GraphLLM
+    from models.llm.graph_llm import Frame, GraphLLM, GraphLLMError, QuestionBatch
     from models.llm.lora import LoraError, LoraOptions, add_lora
     from models.llm.option_tokens import OptionTokensError, end_id, option_ids
     from utils.knowledge.graph_prompts import LETTERS
@@ -69,7 +69,13 @@ def build(ctx: RunContext, config: GraphConfig, lm: CausalLM, around: ChatLayout
     except LoraError as error:
         raise StepError(f"lora.{error.parameter}", str(error)) from error
     frame = Frame(around.head_ids, around.tail_ids, letters, end)
-    return GraphLLM(model, frame, reader, config.graph_tokens or "per_subgraph")
+    built = GraphLLM(model, frame, reader, config.graph_tokens or "per_subgraph")
+    try:
+        # One question, so that a model of another make is known before an epoch is spent on it.
+        built.option_logits(QuestionBatch([[end]]))
+    except GraphLLMError as error:
+        raise StepError("llm", str(error)) from error
+    return built.train(False)
 
 
 def _reader(config: GraphConfig, lm: CausalLM) -> GraphReader | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from utils.context import RunContext
@@ -10,7 +10,6 @@ from utils.journal.choices import choice_stage
 from utils.knowledge.graph_config import GraphConfig
 
 if TYPE_CHECKING:
-    from models.training.fit_progress import Epoch
     from utils.commands.graph_llm_train import GraphLlmTrain
     from utils.knowledge.graph_checkpoint import GraphCheckpoint
     from utils.knowledge.graph_choices import Choices
@@ -25,27 +24,31 @@ _ALIKE = (
 _KNOWLEDGE = {"tokens": ["graph"], "text": ["text"], "none": []}
 
 
-def note_training(ctx: RunContext, asked: GraphLlmTrain) -> dict[str, Any]:
-    """Open the stage of a training."""
+def note_training(
+    ctx: RunContext, asked: GraphLlmTrain, epochs: Sequence[Mapping[str, Any]] = (), trained_by: str | None = None
+) -> dict[str, Any]:
+    """Open the stage of a training with the epochs that it has so far. trained_by: the run whose training is kept."""
     values = asked.model_dump(mode="json")
     stage = ctx.record.stages[STAGE] = {
         "lineage": [STAGE],
         "transferred": asked.facts_as != "none",
         "knowledge": _KNOWLEDGE[asked.facts_as],
         "settings": {name: values[name] for name in _ALIKE},
-        "epochs": [],
+        "epochs": [epoch_facts(epoch) for epoch in epochs],
+        "best_epoch": max((epoch["epoch"] for epoch in epochs if epoch["best"]), default=None),
+        "trained_by": trained_by or ctx.run_id,
     }
     return stage
 
 
-def epoch_facts(epoch: Epoch) -> dict[str, Any]:
+def epoch_facts(epoch: Mapping[str, Any]) -> dict[str, Any]:
     """An epoch as stages and trackers have it."""
-    valid = {} if epoch.valid_loss is None else {"accuracy": epoch.valid_accuracy, "loss": epoch.valid_loss}
+    valid = {} if epoch["valid_loss"] is None else {"accuracy": epoch["valid_accuracy"], "loss": epoch["valid_loss"]}
     return {
-        "epoch": epoch.epoch,
-        "losses": [epoch.train_loss],
+        "epoch": epoch["epoch"],
+        "losses": [epoch["train_loss"]],
         "valid": valid,
-        "train_s": epoch.seconds,
+        "train_s": epoch["seconds"],
         "valid_s": 0.0,
     }
 
@@ -59,7 +62,7 @@ def note_choices(
     per_user_file: str,
 ) -> None:
     """Note how the model chose; a second time in a run under a name of its own."""
-    here = checkpoint.meta["run_id"] == ctx.run_id and STAGE in ctx.record.stages
+    here = ctx.record.stages.get(STAGE, {}).get("trained_by") == checkpoint.meta["run_id"]
     name, number = STAGE, 1
     while "tested_model" in ctx.record.stages.get(name, {}):
         number += 1

@@ -60,6 +60,7 @@ def train(ctx: RunContext, asked: GraphLlmTrain) -> StepResult:
     config = GraphConfig.of(asked, template.source, fingerprint(lm), opened[0].index.nodes.shape[1])
     marked = _fingerprint(ctx, asked, config, opened[1].fingerprint)
     if asked.checkpoint is not None and not asked.overwrite and (kept := _kept(asked, path, marked)) is not None:
+        note_training(ctx, asked, kept.meta["facts"]["epochs"], kept.meta["run_id"])
         return StepResult(facts={**kept.meta["facts"], "kept": True}, summary=f"{path}: kept, as it was trained before")
     asker = Asker.of(ctx, opened, template, lm, asked.truncate_history)
     chosen = _chosen(asker, asked, "train")
@@ -80,7 +81,7 @@ def train(ctx: RunContext, asked: GraphLlmTrain) -> StepResult:
     epochs = _fit(ctx, asked, task, marked)
     facts |= {
         "epochs": [asdict(epoch) for epoch in epochs],
-        "best_epoch": ctx.record.stages[STAGE]["best_epoch"],
+        "best_epoch": max(epoch.epoch for epoch in epochs if epoch.best),
         "seconds": round(time.perf_counter() - started, 3),
     }
     meta = {
@@ -123,11 +124,11 @@ def _fit(ctx: RunContext, asked: GraphLlmTrain, task: GraphTask, marked: str) ->
         bar.update(done - bar.n)
 
     def on_epoch(epoch: Epoch) -> None:
-        stage["epochs"].append(epoch_facts(epoch))
+        stage["epochs"].append(epoch_facts(asdict(epoch)))
         ctx.record.write(ctx.run_dir)
         ctx.console.line(f"        {_epoch_line(epoch)}")
         if ctx.on_epoch is not None:
-            ctx.on_epoch(STAGE, epoch_facts(epoch))
+            ctx.on_epoch(STAGE, epoch_facts(asdict(epoch)))
 
     try:
         epochs = fit(task.model, task, _options(asked), on_epoch, on_step, keeper)
@@ -138,8 +139,7 @@ def _fit(ctx: RunContext, asked: GraphLlmTrain, task: GraphTask, marked: str) ->
     if keeper.unusable is not None:
         ctx.console.line(f"        warning: {keeper.unusable}; this training started anew")
     # Those that were trained before a kill are told here for the first time.
-    stage["epochs"] = [epoch_facts(epoch) for epoch in epochs]
-    stage["best_epoch"] = max(epoch.epoch for epoch in epochs if epoch.best)
+    note_training(ctx, asked, [asdict(epoch) for epoch in epochs])
     return epochs
 
 

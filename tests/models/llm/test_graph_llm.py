@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy, log_softmax
 
 from models.graph.subgraphs import Subgraphs
-from models.llm.graph_llm import Frame, GraphLLM, QuestionBatch
+from models.llm.graph_llm import Frame, GraphLLM, GraphLLMError, QuestionBatch
 from models.llm.lora import LoraError, LoraOptions, add_lora
 from models.llm.soft_tokens import GraphReader, SoftTokens
 from tests.models.llm.tiny_lm import HIDDEN, tiny_lm
@@ -194,3 +194,11 @@ def test_what_is_written_first_is_the_likeliest_token() -> None:
 
     likeliest = [str(int(written_out(lm, body, torch.empty(0, HIDDEN))[-1].argmax())) for body in BODIES]
     assert GraphLLM(lm, FRAME, None).generate(QuestionBatch(BODIES), 1, Numbers()) == likeliest
+
+
+def test_a_model_without_keys_and_values_is_refused() -> None:
+    from transformers import MambaConfig, MambaForCausalLM
+
+    lm = MambaForCausalLM(MambaConfig(vocab_size=60, hidden_size=8, num_hidden_layers=1)).eval()
+    with pytest.raises(GraphLLMError, match="MambaForCausalLM keeps no keys and values"):
+        GraphLLM(lm, FRAME, None).option_logits(QuestionBatch(BODIES))
