@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -17,6 +18,9 @@ from utils.commands.graph_llm_spec import Candidates, NegativeSampling, bad_subg
 from utils.commands.graph_llm_train import GraphLlmTrain
 from utils.context import RunContext
 from utils.scenario.vector_names import ProfileLinesName, VectorFileName
+
+if TYPE_CHECKING:
+    from utils.data.prompts import PromptTemplate
 
 Baseline = Literal["random", "popularity", "recommender", "llm", "llm_text", "no_graph"]
 _METRICS = ["accuracy", "recall@1", "recall@3", "recall@5", "recall@10", "ndcg@10"]
@@ -98,19 +102,39 @@ class GraphLlmGenerate(Command):
             yield Complaint(("file_out",), f"an earlier graph_llm_generate writes {self.file_out}; name another one")
 
     def _bad_checkpoint(self, view: PlanView) -> Iterable[Complaint]:
-        trainings = [one for one in view.earlier if isinstance(one, GraphLlmTrain)]
-        if self.checkpoint is None:
-            if not trainings:
-                yield Complaint((), "there is no graph_llm_train before it; put one there, or give checkpoint")
-            return
-        if any(one.checkpoint == self.checkpoint for one in trainings):
-            return
+        from utils.data.prompts import PromptError, compile_template
         from utils.knowledge.graph_checkpoint import CheckpointError, read_checkpoint
+        from utils.knowledge.graph_config import GraphConfig
+        from utils.knowledge.graph_prompts import choose_template
 
-        try:
-            read_checkpoint(Path(self.checkpoint))
-        except CheckpointError as error:
-            yield Complaint(("checkpoint",), str(error))
+        trainings = [one for one in view.earlier if isinstance(one, GraphLlmTrain)]
+        own = [one for one in trainings if self.checkpoint in (None, one.checkpoint)]
+        if own:
+            # A template that cannot be read is told where it is named.
+            with suppress(PromptError):
+                yield from self._bad_rows(own[-1].facts_as, choose_template(own[-1].prompt))
+        elif self.checkpoint is None:
+            yield Complaint((), "there is no graph_llm_train before it; put one there, or give checkpoint")
+        else:
+            path = Path(self.checkpoint)
+            try:
+                config = GraphConfig.read(path, read_checkpoint(path).config)
+                yield from self._bad_rows(config.facts_as, compile_template(config.prompt, path))
+            except (CheckpointError, PromptError) as error:
+                yield Complaint(("checkpoint",), str(error))
+
+    def _bad_rows(self, facts_as: str, template: PromptTemplate) -> Iterable[Complaint]:
+        """Rows that the model of the checkpoint cannot have."""
+        why = "the model was trained with facts_as: none and reads no graph; remove it"
+        if self.no_graph and facts_as == "none":
+            yield Complaint(("no_graph",), why)
+        for place, name in enumerate(self.baselines):
+            if name == "no_graph" and facts_as == "none":
+                yield Complaint(("baselines", place), why)
+            elif name == "llm_text" and not template.reads_facts:
+                yield Complaint(
+                    ("baselines", place), "the prompt of the training does not read 'facts'; llm_text would tell none"
+                )
 
     def _bad_metrics(self) -> Iterable[Complaint]:
         from utils.report.choice_metrics import parse_metric

@@ -16,7 +16,6 @@ from utils.knowledge.graph_checkpoint import CheckpointError, GraphCheckpoint, l
 from utils.knowledge.graph_choices import Choices, choices_of
 from utils.knowledge.graph_config import GraphConfig
 from utils.knowledge.graph_lines import write_lines
-from utils.knowledge.graph_prompts import complaints
 from utils.knowledge.graph_questions import Asker, Sampled
 from utils.knowledge.graph_record import note_choices
 from utils.knowledge.graph_scoring import Scorer
@@ -93,7 +92,7 @@ def _open(ctx: RunContext, asked: GraphLlmGenerate) -> Opened:
     from utils.knowledge.graph_model import build, layout, load_llm
     from utils.knowledge.opened_subgraphs import open_subgraphs
 
-    path = checkpoint_path(ctx, asked.checkpoint)
+    path = checkpoint_path(ctx, _trained_here(ctx) if asked.checkpoint is None else asked.checkpoint)
     try:
         checkpoint = read_checkpoint(path)
         config = GraphConfig.read(path, checkpoint.config)
@@ -109,19 +108,27 @@ def _open(ctx: RunContext, asked: GraphLlmGenerate) -> Opened:
     lm = load_llm(ctx, config.llm, "checkpoint")
     if fingerprint(lm) != config.llm_fingerprint:
         raise StepError("checkpoint", f"{path} was trained with other weights of {config.llm} than those that are here")
-    template = compile_template(config.prompt, path)
-    if "llm_text" in asked.baselines and (wrong := list(complaints(template, facts=True))):
-        raise StepError("baselines", f"llm_text: {wrong[0]}")
-    asker = Asker.of(ctx, opened, template, lm, asked.truncate_history)
+    asker = Asker.of(ctx, opened, compile_template(config.prompt, path), lm, asked.truncate_history)
     choices = choices_of(ctx, asked, asker)
-    around = layout(lm, asker.instruction(choices.asked, choices.candidates))
-    model = build(ctx, config, lm, around, choices.candidates.shape[1])
     try:
+        around = layout(lm, asker.instruction(choices.asked, choices.candidates))
+        model = build(ctx, config, lm, around, choices.candidates.shape[1])
         load_into(path, model, checkpoint.tensors)
     except CheckpointError as error:
         raise StepError("checkpoint", str(error)) from error
+    except StepError as error:
+        if error.parameter in type(asked).model_fields:
+            raise
+        # What could be set in the training is no parameter here.
+        raise StepError("checkpoint", f"{path}: {error.message}") from error
     model.eval()
     return Opened(path, checkpoint, config, Scorer(model, asker, around, asked.batch_size), choices)
+
+
+def _trained_here(ctx: RunContext) -> str | None:
+    """Where the latest training of this run was told to keep its checkpoint."""
+    trainings = [step for step in ctx.record.steps if step["command"] == "graph_llm_train"]
+    return trainings[-1]["params"].get("checkpoint")
 
 
 def _scores(opened: Opened, reads_graph: bool, in_words: bool, what: str) -> np.ndarray:
@@ -143,8 +150,6 @@ def _baseline(opened: Opened, name: str, in_words: bool) -> np.ndarray:
         assert choices.ranked is not None
         return choices.ranked
     if name == "no_graph":
-        if opened.config.facts_as == "none":
-            raise StepError("baselines", "no_graph: the model of this checkpoint reads no graph")
         return _scores(opened, False, in_words, name)
     subjects = opened.asked(True, True) if name == "llm_text" else choices.asked
     with opened.scorer.untouched():

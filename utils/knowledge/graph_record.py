@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from utils.knowledge.graph_checkpoint import GraphCheckpoint
     from utils.knowledge.graph_choices import Choices
 
-STAGE = "graph_llm"
+_STAGE = "graph_llm"
 # What two trainings must share to be compared fairly; how the graph enters is what they are compared in.
 _ALIKE = (
     "llm", "llm_mode", "lora", "num_candidates", "negative_sampling", "shuffle_options", "loss_on", "epochs",
@@ -25,20 +25,31 @@ _KNOWLEDGE = {"tokens": ["graph"], "text": ["text"], "none": []}
 
 
 def note_training(
-    ctx: RunContext, asked: GraphLlmTrain, epochs: Sequence[Mapping[str, Any]] = (), trained_by: str | None = None
-) -> dict[str, Any]:
-    """Open the stage of a training with the epochs that it has so far. trained_by: the run whose training is kept."""
+    ctx: RunContext,
+    asked: GraphLlmTrain,
+    marked: str,
+    epochs: Sequence[Mapping[str, Any]] = (),
+    trained_by: str | None = None,
+) -> str:
+    """Open the stage of a training, or enter the epochs that it has by now; the stage's name.
+
+    marked: the fingerprint of its checkpoint. trained_by: the run whose training is kept.
+    """
+    name = _stage_of(ctx, marked) or _unused(ctx)
     values = asked.model_dump(mode="json")
-    stage = ctx.record.stages[STAGE] = {
-        "lineage": [STAGE],
-        "transferred": asked.facts_as != "none",
-        "knowledge": _KNOWLEDGE[asked.facts_as],
-        "settings": {name: values[name] for name in _ALIKE},
-        "epochs": [epoch_facts(epoch) for epoch in epochs],
-        "best_epoch": max((epoch["epoch"] for epoch in epochs if epoch["best"]), default=None),
-        "trained_by": trained_by or ctx.run_id,
-    }
-    return stage
+    ctx.record.stages.setdefault(name, {}).update(
+        {
+            "lineage": [name],
+            "transferred": asked.facts_as != "none",
+            "knowledge": _KNOWLEDGE[asked.facts_as],
+            "settings": {name: values[name] for name in _ALIKE},
+            "epochs": [epoch_facts(epoch) for epoch in epochs],
+            "best_epoch": max((epoch["epoch"] for epoch in epochs if epoch["best"]), default=None),
+            "trained_by": trained_by or ctx.run_id,
+            "fingerprint": marked,
+        }
+    )
+    return name
 
 
 def epoch_facts(epoch: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,12 +72,8 @@ def note_choices(
     choices: Choices,
     per_user_file: str,
 ) -> None:
-    """Note how the model chose; a second time in a run under a name of its own."""
-    here = ctx.record.stages.get(STAGE, {}).get("trained_by") == checkpoint.meta["run_id"]
-    name, number = STAGE, 1
-    while "tested_model" in ctx.record.stages.get(name, {}):
-        number += 1
-        name = f"{STAGE}-{number}"
+    """Note how the model chose: in the stage of its training where that is here, a second time in one of its own."""
+    trained = _stage_of(ctx, checkpoint.meta["fingerprint"])
     found = choice_stage(
         config.llm.rpartition("/")[2],
         table["rows"][table["main"]],
@@ -74,7 +81,22 @@ def note_choices(
         choices.others,
         len(ctx.record.steps),
         per_user_file,
-        [STAGE] if here else [],
-        None if here else {"run_id": checkpoint.meta["run_id"], "transferred": config.facts_as != "none"},
+        [trained] if trained else [],
+        None if trained else {"run_id": checkpoint.meta["run_id"], "transferred": config.facts_as != "none"},
     )
-    ctx.record.stages.setdefault(name, {}).update(found)
+    first = trained is not None and "tested_model" not in ctx.record.stages[trained]
+    ctx.record.stages.setdefault(trained if trained and first else _unused(ctx), {}).update(found)
+
+
+def _stage_of(ctx: RunContext, marked: str) -> str | None:
+    """The stage of the training with this fingerprint, None where it is not one of this run."""
+    return next((name for name, stage in ctx.record.stages.items() if stage.get("fingerprint") == marked), None)
+
+
+def _unused(ctx: RunContext) -> str:
+    """The name of a new stage: `graph_llm`, else `graph_llm-2`, `graph_llm-3`, ..."""
+    name, number = _STAGE, 1
+    while name in ctx.record.stages:
+        number += 1
+        name = f"{_STAGE}-{number}"
+    return name

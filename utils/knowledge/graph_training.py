@@ -14,7 +14,7 @@ from utils.knowledge.fit_keeper import FileKeeper
 from utils.knowledge.graph_checkpoint import CheckpointError, GraphCheckpoint, read_checkpoint, write_checkpoint
 from utils.knowledge.graph_config import GraphConfig
 from utils.knowledge.graph_questions import Asker
-from utils.knowledge.graph_record import STAGE, epoch_facts, note_training
+from utils.knowledge.graph_record import epoch_facts, note_training
 from utils.scenario.errors import StepError
 
 if TYPE_CHECKING:
@@ -60,8 +60,9 @@ def train(ctx: RunContext, asked: GraphLlmTrain) -> StepResult:
     config = GraphConfig.of(asked, template.source, fingerprint(lm), opened[0].index.nodes.shape[1])
     marked = _fingerprint(ctx, asked, config, opened[1].fingerprint)
     if asked.checkpoint is not None and not asked.overwrite and (kept := _kept(asked, path, marked)) is not None:
-        note_training(ctx, asked, kept.meta["facts"]["epochs"], kept.meta["run_id"])
-        return StepResult(facts={**kept.meta["facts"], "kept": True}, summary=f"{path}: kept, as it was trained before")
+        note_training(ctx, asked, marked, kept.meta["facts"]["epochs"], kept.meta["run_id"])
+        known = {**kept.meta["facts"], "kept": True, "checkpoint": str(path)}
+        return StepResult(facts=known, summary=f"{path}: kept, as it was trained before")
     asker = Asker.of(ctx, opened, template, lm, asked.truncate_history)
     chosen = _chosen(asker, asked, "train")
     valid = _chosen(asker, asked, "valid")
@@ -117,7 +118,8 @@ def _fit(ctx: RunContext, asked: GraphLlmTrain, task: GraphTask, marked: str) ->
     number = sum(step["command"] == "graph_llm_train" for step in ctx.record.steps)
     device = task.model.device.type
     keeper = FileKeeper(ctx.unfinished_dir / f"graph-llm-{number}.pth", short_hash(marked, device))
-    stage = note_training(ctx, asked)
+    name = note_training(ctx, asked, marked)
+    stage = ctx.record.stages[name]
     bar = ctx.console.bar(asked.epochs * len(task.train.asked), "training on questions")
 
     def on_step(done: int) -> None:
@@ -128,7 +130,7 @@ def _fit(ctx: RunContext, asked: GraphLlmTrain, task: GraphTask, marked: str) ->
         ctx.record.write(ctx.run_dir)
         ctx.console.line(f"        {_epoch_line(epoch)}")
         if ctx.on_epoch is not None:
-            ctx.on_epoch(STAGE, epoch_facts(asdict(epoch)))
+            ctx.on_epoch(name, epoch_facts(asdict(epoch)))
 
     try:
         epochs = fit(task.model, task, _options(asked), on_epoch, on_step, keeper)
@@ -139,7 +141,7 @@ def _fit(ctx: RunContext, asked: GraphLlmTrain, task: GraphTask, marked: str) ->
     if keeper.unusable is not None:
         ctx.console.line(f"        warning: {keeper.unusable}; this training started anew")
     # Those that were trained before a kill are told here for the first time.
-    note_training(ctx, asked, [asdict(epoch) for epoch in epochs])
+    note_training(ctx, asked, marked, [asdict(epoch) for epoch in epochs])
     return epochs
 
 
