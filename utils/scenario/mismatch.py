@@ -89,6 +89,9 @@ def _words(schema: Schema) -> str:
         if schema.get("examples"):
             return f"a text such as {_one_of(map(repr, schema['examples']))}"
         return "a text that is not empty" if schema.get("minLength") else "a text"
+    if kind == "array" and "prefixItems" in schema:
+        words = dict.fromkeys(_plural(in_words(_branches(item))) for item in schema["prefixItems"])
+        return f"a list of {len(schema['prefixItems'])} {' and '.join(words)}"
     if kind == "array":
         items = in_words(_branches(schema.get("items", {})))
         several = "values" if items == "any value" else _plural(items)
@@ -113,11 +116,11 @@ def _range(schema: Schema) -> str:
     least, most = schema.get("minimum"), schema.get("maximum")
     if least is not None and most is not None:
         return f" from {least:g} to {most}" if isinstance(most, int) else f" from {least:g} to {most:g}"
+    below = f" and less than {schema['exclusiveMaximum']:g}" if "exclusiveMaximum" in schema else ""
     if "exclusiveMinimum" in schema:
-        below = f" and less than {schema['exclusiveMaximum']:g}" if "exclusiveMaximum" in schema else ""
         below = f" and at most {most:g}" if most is not None else below
         return f" greater than {schema['exclusiveMinimum']:g}{below}"
-    return "" if least is None else f" of at least {least:g}"
+    return "" if least is None else f" of at least {least:g}{below}"
 
 
 def _plural(words: str) -> str:
