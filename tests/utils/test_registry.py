@@ -13,6 +13,8 @@ COMMAND_NAMES = [
     "break",
     "debug_model",
     "encode_profiles",
+    "graph_llm_generate",
+    "graph_llm_train",
     "info",
     "init_embeddings",
     "init_model",
