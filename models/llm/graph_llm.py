@@ -121,6 +121,8 @@ class GraphLLM(nn.Module):
                 max_new_tokens=max_new_tokens,
                 do_sample=False,
                 num_beams=1,
+                repetition_penalty=1.0,
+                no_repeat_ngram_size=0,
                 pad_token_id=tokenizer.pad_token_id,
             )
         return [text.strip() for text in tokenizer.batch_decode(ids, skip_special_tokens=True)]
@@ -174,7 +176,9 @@ class GraphLLM(nn.Module):
         """
         inputs = self._inputs(questions, answers)
         with self._in_its_precision():
-            return self._causal.base_model(**inputs).last_hidden_state[:, -keep:]
+            found = self._causal.base_model(**inputs).last_hidden_state[:, -keep:]
+        # Under autocast CUDA leaves a layer norm's output in float32.
+        return found.to(self._embed.weight.dtype)
 
     def _in_its_precision(self) -> torch.autocast:
         """Adapters, which are float32, compute in bfloat16 where the language model does: a fifth of a step's time."""

@@ -33,7 +33,9 @@ def add_lora(lm: Any, options: LoraOptions) -> Any:
     """The model with adapters, which alone are trainable, in float32; LoraError for modules that it does not have."""
     from peft import LoraConfig, get_peft_model
 
-    linear = sorted({name.rpartition(".")[2] for name, module in lm.named_modules() if isinstance(module, nn.Linear)})
+    # The output layer is applied to the options' rows alone, where an adapter would not be met.
+    inner = [(name, one) for name, one in lm.named_modules() if one is not lm.get_output_embeddings()]
+    linear = sorted({name.rpartition(".")[2] for name, module in inner if isinstance(module, nn.Linear)})
     for target in options.target_modules:
         if target not in linear:
             raise LoraError(

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -62,7 +62,9 @@ class GraphLlmGenerate(Command):
     metrics: Annotated[list[str], Field(min_length=1)] = Field(
         _METRICS, description="accuracy, recall@K, ndcg@K and mrr; rows are compared in the first."
     )
-    baselines: list[Baseline] = Field(["random", "popularity"], description="Rows beside the model's.")
+    baselines: list[Baseline] = Field(
+        ["random", "popularity"], description="Rows beside the model's; with candidates: model also recommender."
+    )
     no_graph: bool = Field(False, description="Leave the graph tokens out, as an ablation.")
     max_new_tokens: NonNegativeInt = Field(0, description="Also let the model write so much; never read for ranking.")
     batch_size: PositiveInt = 16
@@ -86,8 +88,8 @@ class GraphLlmGenerate(Command):
         yield from self._bad_metrics()
         if self.candidates == "model":
             yield from unread(given, ["negative_sampling"], "with candidates: model")
-            if not any(one.name in ("train", "load_from_file") for one in view.earlier):
-                yield Complaint(("candidates",), "there is no trained recommender; put train before it")
+            if not _has_trained(view.earlier):
+                yield Complaint(("candidates",), "there is no trained recommender here; put train before it")
         for place, name in enumerate(self.baselines):
             if self.baselines.count(name) > 1 and self.baselines.index(name) < place:
                 yield Complaint(("baselines", place), f"{name} is there already")
@@ -102,13 +104,14 @@ class GraphLlmGenerate(Command):
             yield Complaint(("file_out",), f"an earlier graph_llm_generate writes {self.file_out}; name another one")
 
     def _bad_checkpoint(self, view: PlanView) -> Iterable[Complaint]:
+        from models.llm.causal_lm import why_missing
         from utils.data.prompts import PromptError, compile_template
         from utils.knowledge.graph_checkpoint import CheckpointError, read_checkpoint
         from utils.knowledge.graph_config import GraphConfig
         from utils.knowledge.graph_prompts import choose_template
 
         trainings = [one for one in view.earlier if isinstance(one, GraphLlmTrain)]
-        own = [one for one in trainings if self.checkpoint in (None, one.checkpoint)]
+        own = [one for one in trainings if self.checkpoint is None or _same(self.checkpoint, one.checkpoint)]
         if own:
             # A template that cannot be read is told where it is named.
             with suppress(PromptError):
@@ -119,6 +122,8 @@ class GraphLlmGenerate(Command):
             path = Path(self.checkpoint)
             try:
                 config = GraphConfig.read(path, read_checkpoint(path).config)
+                if (missing := why_missing(config.llm)) is not None:
+                    yield Complaint(("checkpoint",), missing)
                 yield from self._bad_rows(config.facts_as, compile_template(config.prompt, path))
             except (CheckpointError, PromptError) as error:
                 yield Complaint(("checkpoint",), str(error))
@@ -145,6 +150,12 @@ class GraphLlmGenerate(Command):
             except ValueError as error:
                 yield Complaint(("metrics", place), str(error))
 
+    @property
+    def rows(self) -> list[str]:
+        """The rows beside the model's: as given, and what a reranking has to be compared with where none are."""
+        reranks = self.candidates == "model" and "baselines" not in self.model_fields_set
+        return [*(["recommender"] if reranks else []), *self.baselines]
+
     def vector_files_written(self) -> Iterable[str]:
         return [name for name in (self.users_emb_file, self.items_emb_file) if name]
 
@@ -156,3 +167,15 @@ class GraphLlmGenerate(Command):
         from utils.knowledge.graph_generation import generate
 
         return generate(ctx, self)
+
+
+def _has_trained(earlier: Sequence[Command]) -> bool:
+    """Whether the recommender is trained, and its trainer still there, after these steps."""
+    state: set[str] = set()
+    for one in earlier:
+        state = (state - type(one).drops) | type(one).gives
+    return {"trainer", "trained"} <= state
+
+
+def _same(path: str, other: str | None) -> bool:
+    return other is not None and Path(path) == Path(other)

@@ -63,6 +63,14 @@ def bad_subgraphs(view: PlanView, name: str) -> Iterator[Complaint]:
         written = [one.file_out for one in view.earlier if isinstance(one, RetrieveSubgraph)]
         beside = f" (retrieve_subgraph writes {', '.join(written)})" if written else "; put retrieve_subgraph before it"
         yield Complaint(("subgraphs",), f"no file {path}, and no earlier step writes it{beside}")
+        return
+    from utils.retrieval.store import SubgraphError, read_subgraphs
+
+    try:
+        if not read_subgraphs(path).samples:
+            yield Complaint(("subgraphs",), f"{path} holds no samples; set train_windows in retrieve_subgraph")
+    except SubgraphError as error:
+        yield Complaint(("subgraphs",), str(error))
 
 
 def bad_prompt(path: str | None, facts: bool) -> Iterator[Complaint]:

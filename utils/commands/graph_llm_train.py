@@ -81,7 +81,7 @@ class GraphLlmTrain(Command):
     grad_accum_steps: PositiveInt = Field(2, description="Batches of one step of the optimizer.")
     learning_rate: PositiveFloat = Field(1e-5, description="K-RagRec's; a small model wants 1e-4 to 1e-3.")
     weight_decay: NonNegativeFloat = 0.05
-    betas: tuple[Share, Share] = (0.9, 0.95)
+    betas: Annotated[list[Share], Field(min_length=2, max_length=2)] = Field([0.9, 0.95])
     clip_grad_norm: PositiveFloat | None = 0.1
     lr_scheduler: Literal["cosine", "constant"] = "cosine"
     warmup_epochs: NonNegativeFloat = Field(1, description="The rate rises step by step over so many epochs.")

@@ -20,7 +20,7 @@ from utils.knowledge.graph_questions import Asker, Sampled
 from utils.knowledge.graph_record import note_choices
 from utils.knowledge.graph_scoring import Scorer
 from utils.knowledge.graph_training import checkpoint_path
-from utils.knowledge.graph_vectors import write_vectors_of
+from utils.knowledge.graph_vectors import Vectors
 from utils.scenario.errors import StepError
 
 if TYPE_CHECKING:
@@ -49,17 +49,30 @@ class Opened:
 
 def generate(ctx: RunContext, asked: GraphLlmGenerate) -> StepResult:
     """Let the trained model choose, compare it, and write what is asked for."""
+    try:
+        return _generate(ctx, asked)
+    except StepError as error:
+        if error.parameter is None or error.parameter.split(".")[0] in type(asked).model_fields:
+            raise
+        # What could be set in the training is no parameter here.
+        raise StepError("checkpoint", error.message) from error
+
+
+def _generate(ctx: RunContext, asked: GraphLlmGenerate) -> StepResult:
     from utils.report.choice_rows import write_rows
     from utils.report.choice_table import choice_table
 
     opened = _open(ctx, asked)
+    vectors = Vectors(ctx, asked, opened.checkpoint, opened.scorer)
+    # What is there and does not fit is told before minutes are spent on scoring.
+    vectors.look()
     in_words = opened.config.facts_as == "text"
     reads_graph = opened.config.facts_as != "none" and not asked.no_graph
     main = _ROWS[opened.config.facts_as] + ("_no_graph" if asked.no_graph else "")
     started = time.perf_counter()
     scores = _scores(opened, reads_graph, in_words, main)
     took = time.perf_counter() - started
-    by_row = {main: scores} | {name: _baseline(opened, name, in_words) for name in asked.baselines}
+    by_row = {main: scores} | {name: _baseline(opened, name, in_words) for name in asked.rows}
     rows = {name: opened.choices.metrics(found, asked.metrics) for name, found in by_row.items()}
     table = choice_table(main, rows)
     written: list[str] | None = None
@@ -72,17 +85,19 @@ def generate(ctx: RunContext, asked: GraphLlmGenerate) -> StepResult:
     users = opened.choices.asked.samples.users
     files = write_rows(ctx.run_dir, number, users, _n_train(ctx, users), rows)
     note_choices(ctx, opened.config, opened.checkpoint, table.facts, opened.choices, files[main])
-    vectors = write_vectors_of(ctx, asked, opened.scorer, opened.checkpoint, in_words)
+    rows_of = vectors.write(in_words)
     facts = {
         "table": table.facts,
         "files": files,
         "file_out": asked.file_out,
         "checkpoint": str(opened.path),
         "right_among_candidates": float(opened.choices.right.any(axis=1).mean()),
-        "rows": vectors,
+        "histories_shortened": opened.scorer.shortened,
+        "rows": rows_of,
         "seconds": {"scoring": round(took, 3)},
     }
-    return StepResult(facts=facts, summary=_summary(asked, table, took, vectors), show="\n".join(_shown(table)))
+    lines = [*_shown(table), *_notes(opened)]
+    return StepResult(facts=facts, summary=_summary(asked, table, took, rows_of), show="\n".join(lines))
 
 
 def _open(ctx: RunContext, asked: GraphLlmGenerate) -> Opened:
@@ -99,11 +114,12 @@ def _open(ctx: RunContext, asked: GraphLlmGenerate) -> Opened:
     except CheckpointError as error:
         raise StepError("checkpoint", str(error)) from error
     opened = open_subgraphs(ctx, asked.subgraphs)
+    _refuse_other_training(ctx, path, checkpoint)
     here = {"dataset": ctx.settings["dataset"], "train_fingerprint": ctx.train_fingerprint}
     for key, what in (("dataset", "another dataset"), ("train_fingerprint", "another train part")):
-        if checkpoint.meta[key] != here[key]:
+        if checkpoint.meta.get(key) != here[key]:
             raise StepError("checkpoint", f"{path} was trained on {what}, which may hold this run's test items")
-    if config.facts_as != "none" and checkpoint.meta["subgraphs"] != opened[1].fingerprint:
+    if config.facts_as != "none" and checkpoint.meta.get("subgraphs") != opened[1].fingerprint:
         raise StepError("checkpoint", f"{path} was trained on other subgraphs than those of {asked.subgraphs}")
     lm = load_llm(ctx, config.llm, "checkpoint")
     if fingerprint(lm) != config.llm_fingerprint:
@@ -116,13 +132,17 @@ def _open(ctx: RunContext, asked: GraphLlmGenerate) -> Opened:
         load_into(path, model, checkpoint.tensors)
     except CheckpointError as error:
         raise StepError("checkpoint", str(error)) from error
-    except StepError as error:
-        if error.parameter in type(asked).model_fields:
-            raise
-        # What could be set in the training is no parameter here.
-        raise StepError("checkpoint", f"{path}: {error.message}") from error
     model.eval()
-    return Opened(path, checkpoint, config, Scorer(model, asker, around, asked.batch_size), choices)
+    scorer = Scorer(model, asker, around, asked.batch_size, max(1, asked.max_new_tokens))
+    return Opened(path, checkpoint, config, scorer, choices)
+
+
+def _refuse_other_training(ctx: RunContext, path: Path, checkpoint: GraphCheckpoint) -> None:
+    """StepError where this run has trained under that name, and another run has replaced it since."""
+    trainings = [step["facts"] for step in ctx.record.steps if step["command"] == "graph_llm_train"]
+    trained = [facts for facts in trainings if facts["checkpoint"] == str(path)]
+    if trained and trained[-1]["fingerprint"] != checkpoint.meta.get("fingerprint"):
+        raise StepError("checkpoint", f"{path} is no longer what this run has trained; give each run a file of its own")
 
 
 def _trained_here(ctx: RunContext) -> str | None:
@@ -170,6 +190,18 @@ def _n_train(ctx: RunContext, users: tuple[str, ...]) -> np.ndarray:
 
 def _shown(table: ChoiceTable) -> list[str]:
     return [f"        {line}".rstrip() for line in table.lines]
+
+
+def _notes(opened: Opened) -> list[str]:
+    """What has to be known beside the table: what no row could find, and whose histories were cut."""
+    notes = []
+    if (share := opened.choices.right.any(axis=1).mean()) < 1:
+        notes.append(
+            f"the right item is among the candidates of {share:.1%} of the users; the others count 0 in all rows"
+        )
+    for what, count in opened.scorer.shortened.items():
+        notes.append(f"{what}: {count:,} histories are too long for the model and lost their oldest items")
+    return [f"        {note}" for note in notes]
 
 
 def _summary(asked: GraphLlmGenerate, table: ChoiceTable, took: float, vectors: Mapping[str, int]) -> str:

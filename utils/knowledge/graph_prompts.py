@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,12 @@ class Questions:
     def of_items(cls, template: PromptTemplate, items: Sequence[Row], tokens: Sequence[str]) -> Questions:
         """The prompts that vectors of items are made of: each as the history of somebody who had it alone."""
         return cls(template, items, tokens, np.arange(len(items))[:, None])
+
+    def first(self, n: int) -> Questions:
+        """Those of the first n samples."""
+        options = None if self.options is None else self.options[:n]
+        facts = None if self.facts is None else self.facts[:n]
+        return replace(self, users=self.users[:n], histories=self.histories[:n], options=options, facts=facts)
 
     def history(self, sample: int) -> list[Row]:
         """The items of a history that have a title; of the others there is nothing to say."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from utils.context import RunContext
 from utils.data.facts import Row
+from utils.data.fingerprint import short_hash
 from utils.data.prompts import PromptError, PromptTemplate
 from utils.knowledge.candidates import CandidatesError, Sampling, candidates
 from utils.knowledge.graph_prompts import Fitted, PromptTooLong, Questions, fitted, prompt_items
@@ -18,8 +19,13 @@ from utils.retrieval.base import Retrieved
 from utils.scenario.errors import StepError
 
 if TYPE_CHECKING:
+    import torch
+
+    from models.graph.subgraphs import Subgraphs
     from models.llm.causal_lm import CausalLM
     from models.llm.chat_layout import ChatLayout
+    from models.llm.graph_llm import GraphLLM
+    from models.llm.soft_tokens import SoftTokens
     from utils.knowledge.subgraphs import Prepared
     from utils.retrieval.store import SubgraphFile
 
@@ -68,6 +74,11 @@ class Asker:
         return cls(ctx, ready, file, template, items, lm, truncate_history)
 
     @property
+    def items_fingerprint(self) -> str:
+        """A short hash of what a template of one's own may say of items."""
+        return short_hash([{name: row[name] for name, _ in row} | {"title": row["title"]} for row in self.items])
+
+    @property
     def seed(self) -> int:
         return int(self.ctx.recbole_config()["seed"])
 
@@ -110,15 +121,23 @@ class Asker:
     def tokens(self, questions: Questions, around: ChatLayout, more: np.ndarray | int) -> Fitted:
         """The bodies as token ids. more: tokens of the graph and of the longest answer, of each or of all.
 
-        StepError for a prompt that is longer than what the language model reads.
+        StepError for a prompt that is longer than what the language model reads, and for one whose instruction is not
+        the one that stands in the model's input.
         """
         from utils.knowledge.graph_model import context_of
 
         more = np.broadcast_to(np.asarray(more), (len(questions.users),))
         try:
+            prompts = questions.prompts()
+            if prompts.bodies and prompts.instruction != around.instruction:
+                raise PromptError(
+                    f"{self.template.path}: what stands before {{{{ graph }}}} is read once for all, but it is "
+                    f"'{around.instruction}' in one place and '{prompts.instruction}' in another (facts or options may "
+                    "be missing); put what differs after it"
+                )
             return fitted(
                 questions,
-                questions.prompts(),
+                prompts,
                 self.lm.tokenizer,
                 around,
                 more,
@@ -130,12 +149,22 @@ class Asker:
         except PromptTooLong as error:
             raise StepError("truncate_history", str(error)) from error
 
-    def subgraphs(self, device: Any) -> Any:
+    def subgraphs(self, device: torch.device) -> Subgraphs:
         """The graph with what its nodes and relations say, on the model's device."""
         from utils.retrieval.expanded import expandable
 
         index = self.ready.index
         return expandable(index, index.nodes.to(device), index.relations.to(device), self.file.max_neighbors)
+
+
+def read_all(model: GraphLLM, subgraphs: Subgraphs, asked: Sampled) -> SoftTokens:
+    """The soft tokens of all samples, each distinct subgraph read once, without gradients."""
+    import torch
+
+    assert model.reader is not None
+    got = asked.retrieved
+    centres = torch.from_numpy(got.centres).to(model.device)
+    return model.reader.read_all(subgraphs, centres, got.expansion, got.hops)
 
 
 def picked(retrieved: Retrieved, rows: np.ndarray) -> Retrieved:

@@ -19,21 +19,25 @@ _STAGE = "graph_llm"
 _ALIKE = (
     "llm", "llm_mode", "lora", "num_candidates", "negative_sampling", "shuffle_options", "loss_on", "epochs",
     "batch_size", "grad_accum_steps", "learning_rate", "weight_decay", "betas", "clip_grad_norm", "lr_scheduler",
-    "warmup_epochs", "min_lr", "early_stopping_patience", "limit",
+    "warmup_epochs", "min_lr", "early_stopping_patience", "truncate_history", "limit",
 )  # fmt: skip
+# The same of how the samples were made.
+_ASKED_ALIKE = ("train_windows", "history_length", "min_rating")
 _KNOWLEDGE = {"tokens": ["graph"], "text": ["text"], "none": []}
 
 
 def note_training(
     ctx: RunContext,
     asked: GraphLlmTrain,
+    retrieved: Mapping[str, Any],
     marked: str,
     epochs: Sequence[Mapping[str, Any]] = (),
     trained_by: str | None = None,
 ) -> str:
     """Open the stage of a training, or enter the epochs that it has by now; the stage's name.
 
-    marked: the fingerprint of its checkpoint. trained_by: the run whose training is kept.
+    retrieved: the parameters that the subgraphs were retrieved with. marked: the fingerprint of its checkpoint.
+    trained_by: the run whose training is kept.
     """
     name = _stage_of(ctx, marked) or _unused(ctx)
     values = asked.model_dump(mode="json")
@@ -42,7 +46,7 @@ def note_training(
             "lineage": [name],
             "transferred": asked.facts_as != "none",
             "knowledge": _KNOWLEDGE[asked.facts_as],
-            "settings": {name: values[name] for name in _ALIKE},
+            "settings": {name: values[name] for name in _ALIKE} | {name: retrieved.get(name) for name in _ASKED_ALIKE},
             "epochs": [epoch_facts(epoch) for epoch in epochs],
             "best_epoch": max((epoch["epoch"] for epoch in epochs if epoch["best"]), default=None),
             "trained_by": trained_by or ctx.run_id,

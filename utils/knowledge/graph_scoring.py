@@ -4,30 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from utils.knowledge.candidates import option_order
-from utils.knowledge.graph_questions import Asker, Sampled, by_length, n_tokens
+from utils.knowledge.graph_questions import Asker, Sampled, by_length, n_tokens, read_all
 
 if TYPE_CHECKING:
     from models.llm.chat_layout import ChatLayout
     from models.llm.graph_llm import GraphLLM, QuestionBatch
-    from models.llm.soft_tokens import SoftTokens
     from utils.knowledge.graph_prompts import Questions
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """A model in evaluation mode and what it is asked from. around: where questions stand in its input."""
+    """A model in evaluation mode and what it is asked from.
+
+    around: where questions stand in its input. room: tokens that are left free for an answer by all who ask, so that
+    who writes as well reads the same question. shortened: what was asked -> how many histories lost their oldest items.
+    """
 
     model: GraphLLM
     asker: Asker
     around: ChatLayout
     batch_size: int
+    room: int = 1
+    shortened: dict[str, int] = field(default_factory=dict)
 
     def scores(self, asked: Sampled, candidates: np.ndarray, with_graph: bool, what: str) -> np.ndarray:
         """[S, n] float32: the raw logit of each candidate's letter; the order of the options is undone.
@@ -37,7 +42,7 @@ class Scorer:
         order = option_order(asked.samples, candidates.shape[1], self.asker.seed, None)
         questions = self.asker.questions(asked, np.take_along_axis(candidates, order, axis=1))
         by_option = np.empty(order.shape, dtype=np.float32)
-        for rows, batch in self._batches(questions, asked, with_graph, 1, f"scoring: {what}"):
+        for rows, batch in self._batches(questions, asked, with_graph, 1, what):
             by_option[rows] = self.model.option_logits(batch).cpu().numpy()
         found = np.empty_like(by_option)
         np.put_along_axis(found, order, by_option, axis=1)
@@ -74,9 +79,12 @@ class Scorer:
         """Rows and questions, the longest first, without gradients. answer: tokens to be left free for it."""
         from models.llm.graph_llm import QuestionBatch
 
-        soft = self._read(asked) if with_graph else None
+        soft = read_all(self.model, self.asker.subgraphs(self.model.device), asked) if with_graph else None
         more = n_tokens(asked.retrieved, self.model.graph_tokens if with_graph else None)
-        bodies = self.asker.tokens(questions, self.around, more + answer).ids
+        fitted = self.asker.tokens(questions, self.around, more + max(answer, self.room))
+        bodies = fitted.ids
+        if fitted.shortened:
+            self.shortened[what] = fitted.shortened
         bar = self.asker.ctx.console.bar(len(bodies), what)
         try:
             with torch.inference_mode():
@@ -86,11 +94,3 @@ class Scorer:
                     bar.update(len(rows))
         finally:
             bar.close()
-
-    def _read(self, asked: Sampled) -> SoftTokens:
-        """The soft tokens of all samples, each distinct subgraph read once."""
-        assert self.model.reader is not None
-        got = asked.retrieved
-        centres = torch.from_numpy(got.centres).to(self.model.device)
-        subgraphs = self.asker.subgraphs(self.model.device)
-        return self.model.reader.read_all(subgraphs, centres, got.expansion, got.hops)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from utils.knowledge.candidates import option_order
-from utils.knowledge.graph_questions import Asker, Sampled, by_length, n_tokens
+from utils.knowledge.graph_questions import Asker, Sampled, by_length, n_tokens, read_all
 
 if TYPE_CHECKING:
     from models.graph.subgraphs import Subgraphs
@@ -49,6 +49,7 @@ class GraphTask:
 
     around: where questions stand in its input. valid: None where nothing is validated.
     shuffle_options: another order of the options in each epoch, else that of epoch 0.
+    shortened: split -> how many of its histories have lost their oldest items to the model's context.
     """
 
     model: GraphLLM
@@ -64,6 +65,9 @@ class GraphTask:
         self._subgraphs: Subgraphs | None = None
         if self.model.reader is not None:
             self._subgraphs = self.asker.subgraphs(self.model.device)
+        self.shortened: dict[str, int] = {}
+        # Asked in one order all along, and read now, so that one that is too long is known before an epoch is over.
+        self._valid = None if self.valid is None else self._all(self.valid, self._order(self.valid, None))
 
     def batches(self, epoch: int) -> list[Batch]:
         order = self._order(self.train, epoch if self.shuffle_options else 0)
@@ -82,21 +86,21 @@ class GraphTask:
 
     def loss(self, batch: Batch) -> torch.Tensor:
         soft = None
-        if self.model.reader is not None:
+        if self.model.reader is not None and self._subgraphs is not None:
             from models.graph.batches import batch_of
 
             got = self.train.asked.retrieved
             centres = torch.from_numpy(got.centres[batch.rows])
-            soft = self.model.reader(batch_of(self._graph, centres, got.expansion, got.hops))
+            soft = self.model.reader(batch_of(self._subgraphs, centres, got.expansion, got.hops))
         return self._answered(batch, soft).loss
 
     def validate(self) -> tuple[float, float] | None:
         """Mean loss and accuracy of the valid samples; the model is left in evaluation mode."""
-        if self.valid is None:
+        if self.valid is None or self._valid is None:
             return None
+        whole = self._valid
         self.model.eval()
-        soft = self.read_all(self.valid.asked)
-        whole = self._all(self.valid, self._order(self.valid, None))
+        soft = None if self._subgraphs is None else read_all(self.model, self._subgraphs, self.valid.asked)
         loss = right = 0.0
         with torch.no_grad():
             for rows in by_length([len(body) for body in whole.bodies], 2 * self.batch_size):
@@ -110,27 +114,16 @@ class GraphTask:
         users = [self.train.asked.samples.users[row] for row in batch.rows]
         return f"users {', '.join(users)}"
 
-    def read_all(self, asked: Sampled) -> SoftTokens | None:
-        """The soft tokens of all samples; None where the model reads no graph."""
-        if self.model.reader is None:
-            return None
-        got = asked.retrieved
-        centres = torch.from_numpy(got.centres).to(self.model.device)
-        return self.model.reader.read_all(self._graph, centres, got.expansion, got.hops)
-
-    @property
-    def _graph(self) -> Subgraphs:
-        assert self._subgraphs is not None
-        return self._subgraphs
-
     def _order(self, chosen: Chosen, epoch: int | None) -> np.ndarray:
         return option_order(chosen.asked.samples, chosen.candidates.shape[1], self.asker.seed, epoch)
 
     def _all(self, chosen: Chosen, order: np.ndarray) -> Batch:
         """All samples as one batch, in their own order."""
         more = n_tokens(chosen.asked.retrieved, self.model.graph_tokens if self.model.reader else None) + 1
-        ids = self.asker.tokens(self.asker.questions(chosen.asked, chosen.options(order)), self.around, more).ids
-        return Batch(np.arange(len(ids)), ids, (order == 0).argmax(axis=1))
+        fitted = self.asker.tokens(self.asker.questions(chosen.asked, chosen.options(order)), self.around, more)
+        if fitted.shortened:
+            self.shortened[chosen.asked.samples.split] = fitted.shortened
+        return Batch(np.arange(len(fitted.ids)), fitted.ids, (order == 0).argmax(axis=1))
 
     def _answered(self, batch: Batch, soft: SoftTokens | None) -> Answered:
         gold = torch.from_numpy(batch.gold).to(self.model.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,16 +55,17 @@ def train(ctx: RunContext, asked: GraphLlmTrain) -> StepResult:
     from utils.knowledge.opened_subgraphs import open_subgraphs
 
     opened = open_subgraphs(ctx, asked.subgraphs)
+    retrieved: Mapping[str, Any] = opened[1].meta["parameters"]
     template = choose_template(asked.prompt)
-    path = checkpoint_path(ctx, asked.checkpoint)
+    path, seed = checkpoint_path(ctx, asked.checkpoint), int(ctx.recbole_config()["seed"])
     lm = load_llm(ctx, asked.llm, "llm")
     config = GraphConfig.of(asked, template.source, fingerprint(lm), opened[0].index.nodes.shape[1])
-    marked = _fingerprint(ctx, asked, config, opened[1].fingerprint)
-    if asked.checkpoint is not None and not asked.overwrite and (kept := _kept(asked, path, marked)) is not None:
-        note_training(ctx, asked, marked, kept.meta["facts"]["epochs"], kept.meta["run_id"])
-        known = {**kept.meta["facts"], "kept": True, "checkpoint": str(path)}
-        return StepResult(facts=known, summary=f"{path}: kept, as it was trained before")
     asker = Asker.of(ctx, opened, template, lm, asked.truncate_history)
+    marked = _fingerprint(ctx, asked, config, opened[1].fingerprint, asker.items_fingerprint)
+    if asked.checkpoint is not None and not asked.overwrite and (kept := _kept(asked, path, marked, seed)) is not None:
+        note_training(ctx, asked, retrieved, marked, kept.meta["facts"]["epochs"], kept.meta["run_id"])
+        known = {**kept.meta["facts"], "kept": True, "checkpoint": str(path), "fingerprint": marked}
+        return StepResult(facts=known, summary=f"{path}: kept, as it was trained before")
     chosen = _chosen(asker, asked, "train")
     valid = _chosen(asker, asked, "valid")
     around = layout(lm, asker.instruction(chosen.asked, chosen.candidates))
@@ -79,8 +81,9 @@ def train(ctx: RunContext, asked: GraphLlmTrain) -> StepResult:
         "trainable": trainable,
     }
     started = time.perf_counter()
-    epochs = _fit(ctx, asked, task, marked)
+    epochs = _fit(ctx, asked, task, retrieved, marked)
     facts |= {
+        "histories_shortened": task.shortened,
         "epochs": [asdict(epoch) for epoch in epochs],
         "best_epoch": max(epoch.epoch for epoch in epochs if epoch.best),
         "seconds": round(time.perf_counter() - started, 3),
@@ -90,13 +93,17 @@ def train(ctx: RunContext, asked: GraphLlmTrain) -> StepResult:
         "dataset": ctx.settings["dataset"],
         "train_fingerprint": ctx.train_fingerprint,
         "subgraphs": opened[1].fingerprint,
-        "seed": asker.seed,
+        "seed": seed,
         "run_id": ctx.run_id,
         "parameters": _told(asked),
         "facts": facts,
     }
+    if asked.checkpoint is not None and not asked.overwrite:
+        # Another run may have been at work under the same name.
+        _kept(asked, path, marked, seed)
     write_checkpoint(path, GraphCheckpoint(config.plain(), model.own_state(), meta))
-    return StepResult(facts={**facts, "kept": False, "checkpoint": str(path)}, summary=_summary(path, facts, epochs))
+    told = {**facts, "kept": False, "checkpoint": str(path), "fingerprint": marked}
+    return StepResult(facts=told, summary=_summary(path, facts, epochs))
 
 
 def _chosen(asker: Asker, asked: GraphLlmTrain, split: Any) -> Any:
@@ -111,14 +118,16 @@ def _chosen(asker: Asker, asked: GraphLlmTrain, split: Any) -> Any:
     return Chosen(sampled, asker.candidates(sampled.samples, asked.num_candidates, asked.negative_sampling))
 
 
-def _fit(ctx: RunContext, asked: GraphLlmTrain, task: GraphTask, marked: str) -> list[Epoch]:
+def _fit(
+    ctx: RunContext, asked: GraphLlmTrain, task: GraphTask, retrieved: Mapping[str, Any], marked: str
+) -> list[Epoch]:
     from models.training.fit_progress import FittingError
     from models.training.fitting import fit
 
     number = sum(step["command"] == "graph_llm_train" for step in ctx.record.steps)
     device = task.model.device.type
     keeper = FileKeeper(ctx.unfinished_dir / f"graph-llm-{number}.pth", short_hash(marked, device))
-    name = note_training(ctx, asked, marked)
+    name = note_training(ctx, asked, retrieved, marked)
     stage = ctx.record.stages[name]
     bar = ctx.console.bar(asked.epochs * len(task.train.asked), "training on questions")
 
@@ -141,14 +150,15 @@ def _fit(ctx: RunContext, asked: GraphLlmTrain, task: GraphTask, marked: str) ->
     if keeper.unusable is not None:
         ctx.console.line(f"        warning: {keeper.unusable}; this training started anew")
     # Those that were trained before a kill are told here for the first time.
-    note_training(ctx, asked, marked, [asdict(epoch) for epoch in epochs])
+    note_training(ctx, asked, retrieved, marked, [asdict(epoch) for epoch in epochs])
     return epochs
 
 
 def _options(asked: GraphLlmTrain) -> FitOptions:
     from models.training.fitting import FitOptions
 
-    return FitOptions(**{name: getattr(asked, name) for name in _OPTIONS})
+    values = {name: getattr(asked, name) for name in _OPTIONS}
+    return FitOptions(**{**values, "betas": tuple(asked.betas)})
 
 
 def _told(asked: GraphLlmTrain) -> dict[str, Any]:
@@ -156,13 +166,14 @@ def _told(asked: GraphLlmTrain) -> dict[str, Any]:
     return {name: values[name] for name in _TOLD}
 
 
-def _fingerprint(ctx: RunContext, asked: GraphLlmTrain, config: GraphConfig, subgraphs: str) -> str:
+def _fingerprint(ctx: RunContext, asked: GraphLlmTrain, config: GraphConfig, subgraphs: str, items: str) -> str:
     """A short hash of all that decides on what is trained."""
     told = {name: value for name, value in _told(asked).items() if name not in ("subgraphs", "prompt", "llm")}
-    return short_hash(_VERSION, config.plain(), told, subgraphs, ctx.train_fingerprint, ctx.recbole_config()["seed"])
+    seed = ctx.recbole_config()["seed"]
+    return short_hash(_VERSION, config.plain(), told, subgraphs, items, ctx.train_fingerprint, seed)
 
 
-def _kept(asked: GraphLlmTrain, path: Path, marked: str) -> GraphCheckpoint | None:
+def _kept(asked: GraphLlmTrain, path: Path, marked: str, seed: int) -> GraphCheckpoint | None:
     """What was trained before, None where there is nothing; StepError where it was trained otherwise."""
     if not path.exists():
         return None
@@ -176,7 +187,9 @@ def _kept(asked: GraphLlmTrain, path: Path, marked: str) -> GraphCheckpoint | No
     other = [
         f"{name} is {before.get(name)} there and {now[name]} here" for name in now if before.get(name) != now[name]
     ]
-    why = other[0] if other else "other subgraphs, another seed, split, prompt or language model"
+    if there.meta.get("seed") != seed:
+        other.insert(0, f"seed is {there.meta.get('seed')} there and {seed} here")
+    why = other[0] if other else "other subgraphs, another split, prompt or language model"
     raise StepError("checkpoint", f"{path} was trained otherwise ({why}); set overwrite: True, or name another file")
 
 
@@ -190,7 +203,9 @@ def _epoch_line(epoch: Epoch) -> str:
 def _summary(path: Path, facts: dict[str, Any], epochs: list[Epoch]) -> str:
     best = epochs[facts["best_epoch"]]
     valid = "" if best.valid_loss is None else f", valid loss {best.valid_loss:.4f}, accuracy {best.valid_accuracy:.3f}"
+    cut = sum(facts["histories_shortened"].values())
+    shortened = f"; {cut:,} histories are too long for the model and lost their oldest items" if cut else ""
     return (
         f"{path}: {facts['trainable']:,} parameters trained on {facts['train_samples']:,} questions, best epoch "
-        f"{best.epoch}{valid}"
+        f"{best.epoch}{valid}{shortened}"
     )

@@ -26,7 +26,7 @@ def subgraph_words(
     `Taxi Driver: cast Robert De Niro, Jodie Foster; director Martin Scorsese`; titles have no year, as in options. A
     centre says what touches it, however far its subgraph reaches: of each relation `most_names` names, items first by
     falling popularity, then who touches most, and nodes without a name not at all; of the relations the
-    `most_relations` that say most, which are those by which two centres seldom have a neighbour in common.
+    `most_relations` that say most, which are those by which two of the graph's centres seldom share a neighbour.
     max_neighbors: as the subgraphs are cut.
     """
     asked = retrieved.centres.reshape(len(retrieved.centres), -1)
@@ -39,14 +39,15 @@ def subgraph_words(
         return cut(split_year(said)[0] if is_item else said)
 
     named = np.array([bool(text) for text in ready.texts], dtype=bool)
+    # Over all that could be retrieved, so that a sentence does not depend on who else is asked about.
+    shared = _shared(_around(ready.index, ready.index.centres, max_neighbors, named).values())
     around = _around(ready.index, centres, max_neighbors, named)
-    shared = _shared(around.values())
     words = {}
     for centre in centres.tolist():
         told = defaultdict(list)
         for relation, node in around[centre]:
             told[relation].append(node)
-        chosen = sorted(told, key=lambda relation: (shared[relation], relation))[:most_relations]
+        chosen = sorted(told, key=lambda relation: (shared.get(relation, 1.0), relation))[:most_relations]
         parts = [f"{relation} {', '.join(map(name, told[relation][:most_names]))}" for relation in chosen]
         title = name(centre) or ready.index.graph.entities[centre]
         words[centre] = f"{title}: {'; '.join(parts)}" if parts else title

@@ -94,6 +94,6 @@ def test_a_model_that_can_think_first_is_asked_to_answer() -> None:
 
 def test_a_special_token_of_a_template_is_one_token() -> None:
     layout = layout_of(characters(CHAT + "</s>"), "Choose.")
-    assert layout == ChatLayout(layout.head_ids, layout.tail_ids, "[assistant]</s>", "")
+    assert layout == ChatLayout(layout.head_ids, layout.tail_ids, "[assistant]</s>", "", layout.instruction)
     assert layout.tail_ids[-1] == 2
     assert len(layout.tail_ids) == len("[assistant]") + 1

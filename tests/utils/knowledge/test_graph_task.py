@@ -13,7 +13,7 @@ from models.graph.batches import batch_of
 from models.training.fitting import FitOptions, fit
 from tests.utils.knowledge.graph_llm_runs import World, ready, world
 from tests.workspace import Workspace
-from utils.knowledge.graph_questions import by_length, n_tokens
+from utils.knowledge.graph_questions import by_length, n_tokens, read_all
 from utils.knowledge.graph_scoring import Scorer
 from utils.knowledge.graph_task import Batch, Chosen, GraphTask
 from utils.retrieval.base import Retrieved
@@ -78,11 +78,10 @@ def test_the_right_option_is_the_letter_of_the_target(here: World) -> None:
 
 def test_a_subgraph_that_many_share_is_read_as_if_each_had_it_alone(here: World) -> None:
     own, asked = task(here), here.ragged()
-    together = own.read_all(asked)
-    assert together is not None
+    together = read_all(own.model, here.asker.subgraphs(own.model.device), asked)
     # Ten centres of 25 samples and 20 of the others, of which few are distinct.
     assert len(together.table) < 60
-    graph, centres = here.asker.subgraphs("cpu"), torch.from_numpy(asked.retrieved.centres)
+    graph, centres = here.asker.subgraphs(torch.device("cpu")), torch.from_numpy(asked.retrieved.centres)
     for row, found in enumerate(together.of_each("per_subgraph")):
         assert own.model.reader is not None
         own_centres = [int(node) for node in centres[row].flatten() if node >= 0]

@@ -13,13 +13,14 @@ from tests.utils.knowledge.graph_llm_runs import World, ready, world
 from tests.workspace import ITEMS, USERS, Workspace
 from utils.commands.graph_llm_generate import GraphLlmGenerate
 from utils.data.embeddings import read_vectors
+from utils.data.fingerprint import short_hash
 from utils.knowledge.graph_checkpoint import GraphCheckpoint
 from utils.knowledge.graph_prompts import Questions
 from utils.knowledge.graph_questions import Asker, Sampled
-from utils.knowledge.graph_vectors import write_vectors_of
+from utils.knowledge.graph_vectors import Vectors
 from utils.scenario.errors import StepError
 
-CHECKPOINT = GraphCheckpoint({"llm": "lm"}, {}, {"fingerprint": "c1"})
+CHECKPOINT = GraphCheckpoint({"llm": "lm"}, {"w": torch.tensor([1.0, 2.0])}, {"fingerprint": "c1"})
 
 
 @dataclass
@@ -42,7 +43,8 @@ def here(workspace: Workspace) -> World:
 def written(here: World, in_words: bool = False, asker: Asker | None = None, **files: Any) -> tuple[Any, list[Any]]:
     scorer = Remembers(asker or here.asker)
     asked: Any = GraphLlmGenerate(overwrite=True, **files)
-    return write_vectors_of(here.asker.ctx, asked, scorer, CHECKPOINT, in_words), scorer.asked  # type: ignore[arg-type]
+    vectors = Vectors(here.asker.ctx, asked, CHECKPOINT, scorer)  # type: ignore[arg-type]
+    return vectors.write(in_words), scorer.asked
 
 
 def test_a_user_is_the_history_of_the_train_part_behind_its_subgraphs(here: World) -> None:
@@ -115,5 +117,7 @@ def test_a_file_has_the_rows_of_its_tokens_and_says_what_made_them(here: World) 
         "dataset": "tiny",
         "encoder": "lm",
         "train_fingerprint": here.asker.ctx.train_fingerprint,
-        "checkpoint": "c1",
+        "subgraphs": here.asker.file.fingerprint,
+        # Of the sum of each trained tensor.
+        "checkpoint": short_hash({"w": 1.0 + 2.0}),
     }
