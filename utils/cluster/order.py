@@ -1,4 +1,4 @@
-"""Which experiments have to wait for others: those that need vector files which an earlier one writes."""
+"""Which experiments have to wait for others: those that need files which an earlier one writes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from utils.commands.base import Command
 from utils.paths import vectors_dir
 from utils.scenario.model_vectors import model_vectors
 from utils.scenario.plan import Plan
@@ -46,20 +47,25 @@ class Order:
 
 
 def written_by(plan: Plan) -> set[Path]:
-    """Vector files that the scenario makes sure of."""
+    """Vector files, and others beside the run's folder, that the scenario makes sure of."""
     folder = vectors_dir(plan.settings)
-    return {folder / name for step in plan.steps for name in step.command.vector_files_written()} | {
-        folder / name for name in _preprocessed(plan.settings)
-    }
+    made = {path for step in plan.steps for path in _made_by(step.command, folder)}
+    return made | {folder / name for name in _preprocessed(plan.settings)}
+
+
+def _made_by(command: Command, folder: Path) -> set[Path]:
+    return {folder / name for name in command.vector_files_written()} | set(command.files_written())
 
 
 def files_of(plan: Plan) -> set[Path]:
-    """Vector files that the scenario names anywhere."""
+    """Vector files and checkpoints that the scenario names anywhere."""
     folder = vectors_dir(plan.settings)
     names = [text for step in plan.steps for text in _texts(step.command.model_dump())]
     names += list(_texts(plan.settings.get("llm_config")))
     names += [named.file for named in model_vectors(plan.settings).values()]
-    return {folder / name for name in names if name.endswith((".pt", ".json", ".jsonl", ".npy"))} | written_by(plan)
+    vectors = {folder / name for name in names if name.endswith((".pt", ".json", ".jsonl", ".npy"))}
+    # Checkpoints are given by their paths.
+    return vectors | {Path(name) for name in names if name.endswith(".pth")} | written_by(plan)
 
 
 def _replaces(plan: Plan, file: Path) -> bool:
@@ -67,9 +73,7 @@ def _replaces(plan: Plan, file: Path) -> bool:
     if file in {folder / name for name in _preprocessed(plan.settings)}:
         return True
     return any(
-        getattr(step.command, "overwrite", False)
-        and file in {folder / name for name in step.command.vector_files_written()}
-        for step in plan.steps
+        getattr(step.command, "overwrite", False) and file in _made_by(step.command, folder) for step in plan.steps
     )
 
 

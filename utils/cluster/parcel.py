@@ -77,7 +77,7 @@ def unpack(parcel: bytes, folder: Path) -> list[str]:
 
 
 def results(folder: Path, plan: Plan, run_id: str, before: set[tuple[str, int]]) -> bytes:
-    """What a run has left below `folder`: its own folder, its logs, and vector files that are new or changed.
+    """What a run has left below `folder`: its own folder, its logs, vector files that are new or changed, and others.
 
     before: `vector_states(folder, plan)` from before the run.
     """
@@ -87,6 +87,8 @@ def results(folder: Path, plan: Plan, run_id: str, before: set[tuple[str, int]])
     found += [file for file in (folder / _LOG_DIR).rglob("*") if file.is_file() and run_id in file.as_posix()]
     vectors = folder / vectors_dir(plan.settings)
     found += [vectors / name for name, changed in vector_states(folder, plan) if (name, changed) not in before]
+    written = (path for step in plan.steps for path in step.command.files_written())
+    found += [folder / path for path in dict.fromkeys(written) if (folder / path).is_file()]
     return pack(folder, found)
 
 

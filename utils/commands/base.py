@@ -64,7 +64,8 @@ class PlanView:
 
     settings: the scenario's settings, without `scenario`.
     earlier, later: the commands before and after this one, in order.
-    vector_files: vector files that exist when this step runs: on disk or written by an earlier step.
+    vector_files: vector files that exist when this step runs, on disk or written by an earlier step, and other files
+        that earlier steps write.
     vectors_dir: the folder of this dataset's vector files.
     """
 
@@ -119,6 +120,10 @@ class Command(BaseModel):
 
     def vector_files_written(self) -> Iterable[str]:
         """Names of the vector files that exist after this step, relative to the vectors folder."""
+        return ()
+
+    def files_written(self) -> Iterable[Path]:
+        """Other files that exist after this step, beside vectors and what lies in the run's folder."""
         return ()
 
     def files_read(self, settings: Mapping[str, Any]) -> Iterable[tuple[str, Path]]:

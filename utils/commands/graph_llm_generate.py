@@ -118,8 +118,7 @@ class GraphLlmGenerate(Command):
                 yield from self._bad_rows(own[-1].facts_as, choose_template(own[-1].prompt))
         elif self.checkpoint is None:
             yield Complaint((), "there is no graph_llm_train before it; put one there, or give checkpoint")
-        else:
-            path = Path(self.checkpoint)
+        elif (path := Path(self.checkpoint)) not in view.vector_files:
             try:
                 config = GraphConfig.read(path, read_checkpoint(path).config)
                 if (missing := why_missing(config.llm)) is not None:

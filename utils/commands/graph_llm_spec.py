@@ -59,6 +59,9 @@ def bad_subgraphs(view: PlanView, name: str) -> Iterator[Complaint]:
             )
         return
     path = view.vectors_dir / name
+    if path in view.vector_files:
+        # An earlier scenario writes it, and how will be seen then.
+        return
     if not path.is_file():
         written = [one.file_out for one in view.earlier if isinstance(one, RetrieveSubgraph)]
         beside = f" (retrieve_subgraph writes {', '.join(written)})" if written else "; put retrieve_subgraph before it"

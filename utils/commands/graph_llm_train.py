@@ -126,6 +126,9 @@ class GraphLlmTrain(Command):
             at = "warmup_epochs" if "warmup_epochs" in given else "epochs"
             yield Complaint((at,), f"{self.warmup_epochs:g} epochs of warm-up are more than all {self.epochs}")
 
+    def files_written(self) -> Iterable[Path]:
+        return [] if self.checkpoint is None else [Path(self.checkpoint)]
+
     def files_read(self, settings: Mapping[str, Any]) -> Iterable[tuple[str, Path]]:
         return [] if self.prompt is None else [("prompt", Path(self.prompt))]
 

@@ -53,7 +53,7 @@ def build(
     """Check a whole scenario; ScenarioError with every problem.
 
     overrides: settings from `--set`, stronger than the file's.
-    vector_files: files that earlier scenarios of the same folder write; this scenario's are added.
+    vector_files: files that earlier scenarios of the same folder write, vectors or others; this scenario's are added.
     """
     vector_files = set() if vector_files is None else vector_files
     settings = {key: value for key, value in source.data.items() if key != "scenario"}
@@ -149,6 +149,7 @@ def _check_commands(source: ScenarioFile, settings: Sound, draft: Draft, vector_
         with suppress(_Wrong):
             _check_step(source, written.step, view, draft)
         vector_files.update(folder / name for name in written.step.command.vector_files_written())
+        vector_files.update(written.step.command.files_written())
 
 
 def _check_step(source: ScenarioFile, step: Step, view: PlanView, draft: Draft) -> None:

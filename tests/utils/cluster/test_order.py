@@ -87,3 +87,26 @@ def test_profiles_are_written_before_they_are_read_and_may_be_added_to_by_all_at
     (tiny.vectors / "users.jsonl").touch()
     # They wait for each other row by row: who comes second asks only for what the first has not written.
     assert _waits(*plans[:2]) == [set(), set()]
+
+
+def _trained(name: str | None, **more: Any) -> dict[str, Any]:
+    return {"graph_llm_train": {"llm": "org/model", "checkpoint": name, **more}}
+
+
+def _retrieved() -> dict[str, Any]:
+    return {"retrieve_subgraph": {"kg_file": "film-facts", "train_windows": 1}}
+
+
+def test_who_takes_a_checkpoint_waits_for_who_trains_it(tiny: Workspace) -> None:
+    known: set[Path] = set()
+    trains = _plan(tiny, "a", [_retrieved(), _trained("saved/x.pth")], known)
+    takes = _plan(tiny, "b", [_retrieved(), {"graph_llm_generate": {"checkpoint": "saved/x.pth"}}], known)
+    alone = _plan(tiny, "c", TRAIN, known)
+    assert Path("saved/x.pth") in written_by(trains) & files_of(takes)
+    assert _waits(trains, takes, alone) == [set(), {0}, set()]
+
+
+def test_who_replaces_a_checkpoint_lets_nobody_beside_it(tiny: Workspace) -> None:
+    known: set[Path] = set()
+    twice = [_plan(tiny, name, [_retrieved(), _trained("saved/x.pth", overwrite=True)], known) for name in ("a", "b")]
+    assert _waits(*twice) == [set(), {0}]

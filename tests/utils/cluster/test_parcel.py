@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.workspace import TRAIN, Workspace
-from utils.cluster.parcel import cannot_travel, inputs, pack, unpack
+from utils.cluster.parcel import cannot_travel, inputs, pack, results, unpack
 from utils.scenario import plan, source
 
 
@@ -61,3 +61,16 @@ def test_a_graph_out_of_the_folder_cannot_travel(tiny: Workspace) -> None:
     why = cannot_travel(plan.build(source.read(tiny.write([step]).relative_to(tiny.folder))))
     assert why is not None
     assert why.startswith("retrieve_subgraph.kg_file leads out of the folder you stand in")
+
+
+def test_a_checkpoint_that_a_run_has_kept_travels_back(tiny: Workspace) -> None:
+    steps = [
+        {"retrieve_subgraph": {"kg_file": "film-facts", "train_windows": 1}},
+        {"graph_llm_train": {"llm": "org/model", "checkpoint": "saved/x.pth"}},
+    ]
+    scenario = plan.build(source.read(tiny.write(steps).relative_to(tiny.folder)))
+    (tiny.folder / "saved" / "run").mkdir(parents=True)
+    for name in ("x.pth", "other.pth", "run/record.json"):
+        (tiny.folder / "saved" / name).write_bytes(b"1")
+    parcel = results(tiny.folder, scenario, "run", set())
+    assert sorted(unpack(parcel, tiny.folder / "client")) == ["saved/run/record.json", "saved/x.pth"]
