@@ -63,20 +63,24 @@ def _by_model(ctx: RunContext, asked: GraphLlmGenerate, asker: Asker, sampled: S
 
     if ctx.trainer is None:
         raise StepError("candidates", "there is no trained recommender any more; put train before it")
+    titled = np.array([bool(row["title"]) for row in asker.items])
     try:
-        top = top_items(ctx.trainer, ctx.data, asked.split, asked.num_candidates)
+        # What has no title is no option, so that as many more are asked for.
+        top = top_items(ctx.trainer, ctx.data, asked.split, asked.num_candidates + int((~titled).sum()))
     except TopItemsError as error:
         raise StepError("num_candidates", str(error)) from error
+    best = np.argsort(~titled[top.items], axis=1, kind="stable")[:, : asked.num_candidates]
+    items, scores = (np.take_along_axis(found, best, axis=1) for found in (top.items, top.scores))
     place = {user: row for row, user in enumerate(top.users)}
     rows = np.array([row for row, user in enumerate(sampled.samples.users) if user in place], dtype=np.int64)
     old = sampled.samples
     samples = Samples(old.split, tuple(old.users[row] for row in rows), old.targets[rows], old.histories[rows])
     of_top = [place[user] for user in samples.users]
-    candidates = top.items[of_top]
+    candidates = items[of_top]
     return Choices(
         Sampled(samples, picked(sampled.retrieved, rows)),
         candidates,
         candidates == samples.targets[:, None],
-        top.scores[of_top],
+        scores[of_top],
         f"the top of {ctx.settings['model']}",
     )

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
-from utils.knowledge.graph_choices import Choices
+from tests.utils.knowledge.graph_llm_runs import ready, world
+from tests.workspace import Workspace
+from utils.commands.graph_llm_generate import GraphLlmGenerate
+from utils.knowledge.graph_choices import Choices, choices_of
 from utils.knowledge.graph_questions import Sampled
 from utils.knowledge.samples import Samples
+from utils.recbole_port import top_items
+from utils.recbole_port.top_items import TopItems
 from utils.retrieval.base import Retrieved
 
 
@@ -48,3 +56,27 @@ def test_scores_without_knowledge_are_at_chance(place: int) -> None:
     assert found["mrr"].mean() == pytest.approx(137 / 300, abs=0.015)
     ties = choices(right).metrics(np.zeros(right.shape), ["accuracy", "recall@3"])
     assert (ties["accuracy"][0], ties["recall@3"][0]) == pytest.approx((1 / 5, 3 / 5))
+
+
+def test_the_top_of_a_recommender_passes_over_what_has_no_title(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = world(ready(workspace))
+    users = here.asked("test").samples.users
+    asker = replace(
+        here.asker, items=[row.with_values(title="") if n == 1 else row for n, row in enumerate(here.asker.items)]
+    )
+
+    def first(trainer: Any, data: Any, part: str, n: int) -> TopItems:
+        # Two are asked for, and one more since one has no title.
+        assert (part, n) == ("test", 3)
+        items = np.tile(np.array([4, 1, 7], dtype=np.int32), (len(users), 1))
+        return TopItems(users, items, np.tile(np.array([3.0, 2.0, 1.0], dtype=np.float32), (len(users), 1)))
+
+    monkeypatch.setattr(top_items, "top_items", first)
+    monkeypatch.setattr(asker.ctx, "trainer", object())
+    asked = GraphLlmGenerate(candidates="model", num_candidates=2)
+    found = choices_of(asker.ctx, asked, asker)
+    assert found.candidates.tolist() == [[4, 7]] * len(users)
+    assert found.ranked is not None
+    assert found.ranked.tolist() == [[3.0, 1.0]] * len(users)
