@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -112,9 +112,12 @@ class Asker:
         return Questions(self.template, self.items, asked.samples.users, asked.samples.histories, options, asked.facts)
 
     def instruction(self, asked: Sampled, options: np.ndarray) -> str:
-        """What stands before the graph's tokens; StepError at `prompt` where that is not one text for all."""
+        """What stands before the graph's tokens, as it is without facts.
+
+        StepError at `prompt` where that is not one text for all.
+        """
         try:
-            return self.questions(asked, options).prompts().instruction
+            return self.questions(replace(asked, facts=None), options).prompts().instruction
         except PromptError as error:
             raise StepError("prompt", str(error)) from error
 
