@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,8 +44,12 @@ class Opened:
 
     def asked(self, graph: bool, in_words: bool) -> Sampled:
         """The samples, with facts as sentences where these are to be read."""
+        return self._in_words if graph and in_words else self.choices.asked
+
+    @cached_property
+    def _in_words(self) -> Sampled:
         own = self.choices.asked
-        return self.scorer.asker.with_facts(own.samples, own.retrieved, in_words) if graph and in_words else own
+        return self.scorer.asker.with_facts(own.samples, own.retrieved)
 
 
 def generate(ctx: RunContext, asked: GraphLlmGenerate) -> StepResult:
@@ -66,6 +71,9 @@ def _generate(ctx: RunContext, asked: GraphLlmGenerate) -> StepResult:
     vectors = Vectors(ctx, asked, opened.checkpoint, opened.scorer)
     # What is there and does not fit is told before minutes are spent on scoring.
     vectors.look()
+    if "llm_text" in asked.rows:
+        # No other row's questions are longer than the model's own.
+        opened.scorer.look(opened.asked(True, True), opened.choices.candidates)
     in_words = opened.config.facts_as == "text"
     reads_graph = opened.config.facts_as != "none" and not asked.no_graph
     main = _ROWS[opened.config.facts_as] + ("_no_graph" if asked.no_graph else "")

@@ -34,13 +34,16 @@ class Scorer:
     room: int = 1
     shortened: dict[str, int] = field(default_factory=dict)
 
+    def look(self, asked: Sampled, candidates: np.ndarray) -> None:
+        """StepError for questions without graph tokens that cannot be asked."""
+        self.asker.tokens(self._ordered(asked, candidates)[1], self.around, self.room)
+
     def scores(self, asked: Sampled, candidates: np.ndarray, with_graph: bool, what: str) -> np.ndarray:
         """[S, n] float32: the raw logit of each candidate's letter; the order of the options is undone.
 
         with_graph: whether the subgraphs are read as tokens. what: is scored, for the bar.
         """
-        order = option_order(asked.samples, candidates.shape[1], self.asker.seed, None)
-        questions = self.asker.questions(asked, np.take_along_axis(candidates, order, axis=1))
+        order, questions = self._ordered(asked, candidates)
         by_option = np.empty(order.shape, dtype=np.float32)
         for rows, batch in self._batches(questions, asked, with_graph, 1, what):
             by_option[rows] = self.model.option_logits(batch).cpu().numpy()
@@ -50,8 +53,7 @@ class Scorer:
 
     def written(self, asked: Sampled, candidates: np.ndarray, with_graph: bool, max_new_tokens: int) -> list[str]:
         """[S]: what the model writes after each question; nobody ranks by it."""
-        order = option_order(asked.samples, candidates.shape[1], self.asker.seed, None)
-        questions = self.asker.questions(asked, np.take_along_axis(candidates, order, axis=1))
+        _, questions = self._ordered(asked, candidates)
         texts = [""] * len(asked)
         for rows, batch in self._batches(questions, asked, with_graph, max_new_tokens, "writing"):
             said = self.model.generate(batch, max_new_tokens, self.asker.lm.tokenizer)
@@ -72,6 +74,11 @@ class Scorer:
         """Inside the block the language model is as it was before any training."""
         with self.model.untouched():
             yield
+
+    def _ordered(self, asked: Sampled, candidates: np.ndarray) -> tuple[np.ndarray, Questions]:
+        """[S, n]: the column of each option's candidate; and the questions with these options."""
+        order = option_order(asked.samples, candidates.shape[1], self.asker.seed, None)
+        return order, self.asker.questions(asked, np.take_along_axis(candidates, order, axis=1))
 
     def _batches(
         self, questions: Questions, asked: Sampled, with_graph: bool, answer: int, what: str
