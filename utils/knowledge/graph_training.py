@@ -189,7 +189,7 @@ def _kept(asked: GraphLlmTrain, path: Path, marked: str, seed: int) -> GraphChec
     ]
     if there.meta.get("seed") != seed:
         other.insert(0, f"seed is {there.meta.get('seed')} there and {seed} here")
-    why = other[0] if other else "other subgraphs, another split, prompt or language model"
+    why = other[0] if other else "other subgraphs, other columns of items, another split, prompt or language model"
     raise StepError("checkpoint", f"{path} was trained otherwise ({why}); set overwrite: True, or name another file")
 
 
