@@ -202,3 +202,19 @@ def test_a_model_without_keys_and_values_is_refused() -> None:
     lm = MambaForCausalLM(MambaConfig(vocab_size=60, hidden_size=8, num_hidden_layers=1)).eval()
     with pytest.raises(GraphLLMError, match="MambaForCausalLM keeps no keys and values"):
         GraphLLM(lm, FRAME, None).option_logits(QuestionBatch(BODIES))
+
+
+def test_states_of_a_layer_norm_in_float32_are_read_in_the_models_precision() -> None:
+    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+    config = GPTNeoXConfig(
+        vocab_size=60, hidden_size=8, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2
+    )
+    lm = GPTNeoXForCausalLM(config).to(torch.bfloat16).eval()
+    # As autocast does on CUDA, where a layer norm is computed in float32.
+    lm.gpt_neox.final_layer_norm.register_forward_hook(lambda layer, given, found: found.float())
+    model = GraphLLM(add_lora(lm, LoraOptions(r=2, target_modules=["query_key_value"])), FRAME, None).train()
+    model.answer(QuestionBatch(BODIES), torch.tensor([0, 1, 2]), "answer").loss.backward()
+    # Of A and B.
+    grads = [tensor.grad for tensor in model.parameters() if tensor.grad is not None]
+    assert [bool(torch.isfinite(grad).all()) for grad in grads] == [True, True]
