@@ -10,12 +10,23 @@ import pandas as pd
 import pytest
 import torch
 
+import utils.knowledge.graph_generation
 from tests.models.llm.tiny_lm import write_tiny_lm
-from tests.utils.knowledge.graph_llm_runs import GNN, done, error_of, generate, ready, retrieve, rewrite, train
+from tests.utils.knowledge.graph_llm_runs import (
+    GNN,
+    done,
+    error_of,
+    generate,
+    problems_of,
+    ready,
+    retrieve,
+    rewrite,
+    train,
+)
 from tests.workspace import SASREC, TRAIN, USERS, Run, Workspace, metrics, transferred
 from utils.data.embeddings import read_vectors
+from utils.knowledge.graph_scoring import Scorer
 from utils.retrieval.store import read_subgraphs
-from utils.scenario.errors import ScenarioError
 
 KEPT = {"checkpoint": "saved/g.pth"}
 VECTORS = {"users_emb_file": "gu.pt", "items_emb_file": "gi.pt"}
@@ -228,6 +239,47 @@ def test_the_top_of_a_recommender_is_ranked_again(here: Workspace, settings: dic
     assert sum(gold is not None for gold in golds) == round(recall * 30)
 
 
+def test_a_reranking_is_compared_with_its_recommender_unless_rows_are_named(here: Workspace) -> None:
+    asked = {**KEPT, "candidates": "model"}
+    steps = [*TRAIN, generate(**asked), generate(**asked, baselines=["random"], file_out="named.jsonl")]
+    run = done(here.run(steps, "compared"))
+    found = [step["facts"] for step in run.record.steps if step["command"] == "graph_llm_generate"]
+    assert [list(facts["table"]["rows"]) for facts in found] == [
+        ["graph_llm", "recommender", "random", "popularity"],
+        ["graph_llm", "random"],
+    ]
+    share = sum(line["gold"] is not None for line in lines(run)) / 30
+    assert 0 < share < 1
+    note = f"the right item is among the candidates of {share:.1%} of the users; the others count 0 in all rows"
+    assert run.console.text.count(note) == 2
+    assert "among the candidates" not in done(here.run([generate(**KEPT)], "sampled")).console.text
+
+
+def test_a_recommender_that_was_loaded_ranks_as_one_that_was_trained(here: Workspace) -> None:
+    trained = done(here.run(TRAIN, "to_be_loaded"))
+    loaded = ["init_model", "init_trainer", {"load_from_file": f"saved/{trained.record.run_id}/model.pth"}]
+    run = done(here.run([*loaded, generate(**KEPT, candidates="model")], "loaded"))
+    recall = trained.record.stages["0"]["best_test_res"]["recall@5"]
+    assert run.facts("graph_llm_generate")["right_among_candidates"] == pytest.approx(recall, abs=1e-4)
+
+
+def test_shortened_histories_are_told_for_each_row(here: Workspace) -> None:
+    write_tiny_lm(here.folder / "short", context=100)
+    done(here.run([train(llm="short", truncate_history=True, checkpoint="saved/short.pth")], "short"))
+    asked = {"checkpoint": "saved/short.pth", "baselines": ["random", "llm"]}
+    message = error_of(here.run([generate(**asked)], "too_long"))
+    assert message.startswith("graph_llm_generate.truncate_history: the prompt of 'u")
+    run = done(here.run([generate(**asked, truncate_history=True)], "shortened"))
+    counts = run.facts("graph_llm_generate")["histories_shortened"]
+    assert list(counts) == ["graph_llm", "llm"]
+    # The graph's ten tokens take room of the history's.
+    assert 0 < counts["llm"] < counts["graph_llm"] <= 30
+    for what, count in counts.items():
+        note = f"        {what}: {count} histories are too long for the model and lost their oldest items"
+        assert note in run.console.lines
+    assert done(here.run([generate(**KEPT)], "whole_ones")).facts("graph_llm_generate")["histories_shortened"] == {}
+
+
 def test_vectors_that_are_there_are_kept_or_refused_and_can_be_replaced(here: Workspace) -> None:
     files = {"users_emb_file": "again.pt"}
     done(here.run([generate(**KEPT, **files)], "first"))
@@ -286,6 +338,45 @@ def test_a_checkpoint_that_does_not_fit_this_run_is_refused(
     assert error_of(run).startswith(f"graph_llm_generate.checkpoint: {message}")
 
 
+def test_a_checkpoint_that_another_run_has_replaced_since_is_refused(
+    here: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, generate_ = here.folder / "saved" / "shared.pth", utils.knowledge.graph_generation.generate
+
+    def once_replaced(*given: Any) -> Any:
+        rewrite(path, meta={"fingerprint": "another"})
+        return generate_(*given)
+
+    monkeypatch.setattr(utils.knowledge.graph_generation, "generate", once_replaced)
+    few = {"limit": 2, "epochs": 1}
+    message = error_of(here.run([train(checkpoint="saved/shared.pth", **few), generate()], "replaced"))
+    why = "saved/shared.pth is no longer what this run has trained; give each run a file of its own"
+    assert message == f"graph_llm_generate.checkpoint: {why}"
+    # Whoever has not trained it takes it as it is.
+    done(here.run([generate(checkpoint="saved/shared.pth", limit=2)], "foreign"))
+
+
+def test_a_checkpoint_is_that_of_the_training_however_its_path_is_written(here: Workspace) -> None:
+    for written, read in (("./saved/n.pth", "saved/n.pth"), ("saved/n.pth", "saved//n.pth")):
+        without = train(checkpoint=written, facts_as="none", llm_mode="lora")
+        assert problems_of(here, [without, generate(checkpoint=read)]) == []
+        (problem,) = problems_of(here, [without, generate(checkpoint=read, no_graph=True)])
+        assert problem.startswith("graph_llm_generate.no_graph: the model was trained with facts_as: none")
+    (problem,) = problems_of(here, [train(checkpoint="saved/n.pth"), generate(checkpoint="saved/m.pth")])
+    assert problem.startswith("graph_llm_generate.checkpoint: no file saved/m.pth")
+
+
+def test_a_kept_training_and_its_choices_are_one_stage(here: Workspace) -> None:
+    trained = torch.load(here.folder / "saved" / "g.pth", weights_only=True)["meta"]["run_id"]
+    run = done(here.run([train(**KEPT), generate()], "kept_stage"))
+    assert run.facts("graph_llm_train")["kept"]
+    (stage,) = run.record.stages.values()
+    assert (stage["lineage"], stage["loaded_from"], stage["trained_by"]) == (["graph_llm"], None, trained)
+    assert [epoch["epoch"] for epoch in stage["epochs"]] == [0, 1]
+    assert (stage["tested_in_step"], stage["transferred"]) == (2, True)
+    assert stage["best_test_res"] == rows(run)["graph_llm"]
+
+
 def test_subgraphs_of_other_parameters_are_not_what_it_was_trained_on(here: Workspace) -> None:
     steps = [retrieve(file_out="three.pt", rerank_top_n=3), generate(**KEPT, subgraphs="three.pt")]
     why = "saved/g.pth was trained on other subgraphs than those of three.pt"
@@ -321,6 +412,7 @@ def test_more_candidates_than_there_are_is_an_error(here: Workspace, changes: di
             {},
             "checkpoint: saved/edited.pth was written by another version of RecBridge: 'scoring'",
         ),
+        ({"llm": "gone"}, {}, "checkpoint: no model 'gone' (accepted: "),
         ({"prompt": "{{ graph"}, {}, "checkpoint: saved/edited.pth:1: unexpected end of template"),
         (
             {"prompt": "{{ graph }} {{ options }}"},
@@ -345,10 +437,63 @@ def test_a_checkpoint_is_looked_into_before_anything_runs(
     path = here.folder / "saved" / "edited.pth"
     path.write_bytes((here.folder / "saved" / "g.pth").read_bytes())
     rewrite(path, config=config)
-    with pytest.raises(ScenarioError) as caught:
-        here.run([generate(checkpoint="saved/edited.pth", **step)], "looked_into")
-    (problem,) = caught.value.problems
-    assert problem.message.startswith(f"graph_llm_generate.{message}")
+    (problem,) = problems_of(here, [generate(checkpoint="saved/edited.pth", **step)])
+    assert problem.startswith(f"graph_llm_generate.{message}")
+
+
+def prompt_of(here: Workspace, text: str) -> str:
+    """A checkpoint whose training had another prompt."""
+    path = here.folder / "saved" / "prompted.pth"
+    path.write_bytes((here.folder / "saved" / "g.pth").read_bytes())
+    rewrite(path, config={"prompt": text})
+    return "saved/prompted.pth"
+
+
+@pytest.mark.parametrize(
+    ("text", "step", "message"),
+    [
+        (
+            "Pick.\n{{ graph }}\n{{ options[0].letter }}",
+            {"users_emb_file": "v.pt"},
+            "checkpoint: saved/prompted.pth:3: ",
+        ),
+        (
+            "{% if options %}Pick.{% endif %}\n{{ graph }}\n{{ history | length }}",
+            {"items_emb_file": "v.pt"},
+            "checkpoint: saved/prompted.pth: what stands before {{ graph }} is read once for all, but it is 'Pick.' in",
+        ),
+        (
+            "Pick{% if facts %} by facts{% endif %}.\n{{ graph }}\n{{ options }}",
+            {"baselines": ["llm_text"]},
+            "checkpoint: saved/prompted.pth: what stands before {{ graph }} is read once for all, but it is 'Pick.' in "
+            "one place and 'Pick by facts.' in another",
+        ),
+        (
+            "Pick.\n{{ graph }}\n{{ options | length }}{% for fact in facts %}{{ 'blue ' * 999 }}{% endfor %}",
+            {"baselines": ["llm_text"]},
+            "truncate_history: the prompt of 'u1' takes ",
+        ),
+    ],
+)
+def test_what_a_row_or_a_vector_cannot_be_asked_is_known_before_anything_is_scored(
+    here: Workspace, monkeypatch: pytest.MonkeyPatch, text: str, step: dict[str, Any], message: str
+) -> None:
+    scored: list[Any] = []
+    monkeypatch.setattr(Scorer, "scores", lambda *given: scored.append(given))
+    run = here.run([generate(checkpoint=prompt_of(here, text), **step)], "early")
+    assert error_of(run).startswith(f"graph_llm_generate.{message}")
+    assert scored == []
+
+
+def test_vectors_of_something_else_are_known_before_anything_is_scored(
+    here: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored: list[Any] = []
+    monkeypatch.setattr(Scorer, "scores", lambda *given: scored.append(given))
+    here.save_vectors("foreign.pt", USERS, side="users")
+    message = error_of(here.run([generate(**KEPT, users_emb_file="foreign.pt")], "foreign_vectors"))
+    assert "foreign.pt holds vectors of another dataset; set overwrite: True" in message
+    assert scored == []
 
 
 def test_several_trainings_of_a_run_keep_what_each_of_them_chose(here: Workspace) -> None:

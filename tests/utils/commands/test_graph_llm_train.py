@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import torch
 
+import models.training.fitting
 import utils.knowledge.graph_model
 from tests.models.llm.tiny_lm import write_tiny_lm
-from tests.utils.knowledge.graph_llm_runs import GNN, done, error_of, ready, train
+from tests.utils.knowledge.graph_llm_runs import GNN, done, error_of, problems_of, ready, train
 from tests.workspace import Run, Workspace
 from utils.knowledge.graph_checkpoint import read_checkpoint
+from utils.knowledge.graph_task import GraphTask
 from utils.retrieval.store import read_subgraphs
 
 
@@ -37,6 +39,9 @@ def test_the_record_tells_what_was_trained_on_how_much_and_how_well(trained: Run
     assert stage["best_epoch"] == facts["best_epoch"] == best["epoch"]
     assert f"best epoch {best['epoch']}, valid loss {best['valid_loss']:.4f}" in trained.console.text
     assert trained.console.text.count("        epoch   ") == 2
+    # What another training must share to be compared fairly, samples included.
+    own = {"train_windows": 2, "history_length": 10, "min_rating": 4.0, "num_candidates": 5, "truncate_history": False}
+    assert {name: stage["settings"][name] for name in own} == own
 
 
 def test_the_checkpoint_holds_what_was_trained_and_how_to_build_the_rest(trained: Run, here: Workspace) -> None:
@@ -95,6 +100,11 @@ def test_what_was_trained_before_is_kept(trained: Run, here: Workspace) -> None:
     assert run.facts("graph_llm_train") == {**trained.facts("graph_llm_train"), "kept": True}
     assert "saved/g.pth: kept, as it was trained before" in run.console.text
     assert path.stat().st_mtime_ns == before
+    # It counts as this run's own training, but for who has done it.
+    own, theirs = (one.record.stages["graph_llm"] for one in (run, trained))
+    assert own == theirs
+    assert own["trained_by"] == trained.record.run_id != run.record.run_id
+    assert (own["lineage"], len(own["epochs"])) == (["graph_llm"], 2)
 
 
 REPLACE = "; set overwrite: True, or name another file"
@@ -117,7 +127,7 @@ def test_what_was_trained_otherwise_is_refused_and_says_how(
 
 
 def test_another_prompt_or_language_model_is_another_training(trained: Run, here: Workspace) -> None:
-    why = "other subgraphs, another split, prompt or language model"
+    why = "other subgraphs, other columns of items, another split, prompt or language model"
     (here.folder / "mine.j2").write_text("Choose.\n{{ graph }}\n{% for o in options %}{{ o.letter }}\n{% endfor %}")
     (here.folder / "copy").mkdir()
     path = Path("saved/mine.pth")
@@ -130,6 +140,43 @@ def test_another_prompt_or_language_model_is_another_training(trained: Run, here
     write_tiny_lm(here.folder / "lm2", seed=1)
     run = here.run([train(checkpoint="saved/two.pth", llm="lm2")], "other_weights")
     assert error_of(run) == f"graph_llm_train.checkpoint: saved/two.pth was trained otherwise ({why}){REPLACE}"
+
+
+def test_what_a_prompt_says_of_items_is_part_of_the_training(here: Workspace) -> None:
+    (here.folder / "classes.j2").write_text(
+        "Choose.\n{{ graph }}\n{% for o in options %}{{ o.letter }}: {{ o.item['class'] }}\n{% endfor %}"
+    )
+    step = train(checkpoint="saved/classes.pth", prompt="classes.j2")
+    done(here.run([step], "classes"))
+    path = here.folder / "datasets" / "tiny" / "tiny.item"
+    before = path.read_text("utf-8")
+    path.write_text(before.replace("Horror", "Western"), "utf-8")
+    message = error_of(here.run([step], "other_classes"))
+    path.write_text(before, "utf-8")
+    why = "other subgraphs, other columns of items, another split, prompt or language model"
+    assert message == f"graph_llm_train.checkpoint: saved/classes.pth was trained otherwise ({why}){REPLACE}"
+    assert done(here.run([step], "same_classes")).facts("graph_llm_train")["kept"]
+
+
+def test_what_another_run_trained_meanwhile_under_the_same_name_is_not_lost(
+    trained: Run, here: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, fit = here.folder / "saved" / "shared.pth", models.training.fitting.fit
+
+    def beside_another(*given: Any) -> Any:
+        epochs = fit(*given)
+        path.write_bytes((here.folder / "saved" / "g.pth").read_bytes())
+        return epochs
+
+    monkeypatch.setattr(models.training.fitting, "fit", beside_another)
+    step = {"checkpoint": "saved/shared.pth", "limit": 2, "epochs": 1, "warmup_epochs": 0}
+    message = error_of(here.run([train(**step)], "second"))
+    assert message == (
+        "graph_llm_train.checkpoint: saved/shared.pth was trained otherwise (epochs is 2 there and 1 here)" + REPLACE
+    )
+    assert read_checkpoint(path).meta["run_id"] == trained.record.run_id
+    run = done(here.run([train(**step, overwrite=True)], "replacing"))
+    assert read_checkpoint(path).meta["run_id"] == run.record.run_id
 
 
 def test_overwrite_replaces_what_was_trained_otherwise(here: Workspace) -> None:
@@ -149,6 +196,18 @@ def test_only_the_first_users_are_asked_for_a_try(here: Workspace) -> None:
     facts = done(here.run([train(limit=4)], "few")).facts("graph_llm_train")
     # Two windows of four users.
     assert (facts["train_samples"], facts["valid_samples"]) == (8, 4)
+
+
+def test_the_betas_of_a_scenario_are_those_of_the_optimizer(here: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    adamw, made = torch.optim.AdamW, []
+
+    def kept(*given: Any, **options: Any) -> Any:
+        made.append(adamw(*given, **options))
+        return made[-1]
+
+    monkeypatch.setattr(torch.optim, "AdamW", kept)
+    done(here.run([train(betas=[0.8, 0.95], limit=1, epochs=1)], "betas"))
+    assert [group["betas"] for group in made[0].param_groups] == [(0.8, 0.95)] * len(made[0].param_groups)
 
 
 def without(here: Workspace, split: str) -> str:
@@ -180,6 +239,10 @@ def test_without_train_samples_there_is_nothing_to_train_on(here: Workspace) -> 
             "lora.target_modules: the model has no linear layer 'q_prj'; did you mean 'q_proj'? (it has down_proj, "
             "gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj)",
         ),
+        (
+            {"llm_mode": "lora", "lora": {"target_modules": ["lm_head"]}},
+            "lora.target_modules: the model has no linear layer 'lm_head' (it has down_proj, ",
+        ),
         ({"llm": "saved"}, "llm: the model 'saved' cannot be loaded ("),
         ({"llm": "short"}, "truncate_history: the prompt of 'u1' takes "),
         (
@@ -190,6 +253,11 @@ def test_without_train_samples_there_is_nothing_to_train_on(here: Workspace) -> 
         # A user has had 18 items of the train part by then, and no two titles of the other 22 are alike.
         ({"num_candidates": 26}, "num_candidates: num_candidates is 26, and at most "),
         ({"prompt": "personal.j2"}, "prompt: personal.j2: what stands before {{ graph }} is read once for all, but it"),
+        (
+            {"prompt": "of_facts.j2", "llm_mode": "lora", "facts_as": "text"},
+            "prompt: of_facts.j2: what stands before {{ graph }} is read once for all, but it is 'Choose.' in one "
+            "place and 'Choose by facts.' in another",
+        ),
         ({"learning_rate": 1e30, "clip_grad_norm": None, "warmup_epochs": 0}, "the loss is nan at step 1 of epoch 0: "),
     ],
 )
@@ -198,6 +266,7 @@ def test_what_cannot_be_trained_says_why(here: Workspace, changes: dict[str, Any
     write_tiny_lm(here.folder / "abc", letters="ABC")
     (here.folder / "saved").mkdir(exist_ok=True)
     (here.folder / "personal.j2").write_text("{{ history[-1].title }}\n{{ graph }}\n{{ options | length }}")
+    (here.folder / "of_facts.j2").write_text("Choose{% if facts %} by facts{% endif %}.\n{{ graph }}\n{{ options }}")
     run = here.run([train(**changes)], "impossible")
     dot = ": " if message.startswith("the ") else "."
     assert error_of(run).startswith(f"graph_llm_train{dot}{message}")
@@ -215,10 +284,42 @@ def test_a_prompt_that_is_too_long_tells_its_tokens_and_can_be_shortened(here: W
     write_tiny_lm(here.folder / "short", context=110)
     message = error_of(here.run([train(llm="short")], "long"))
     assert message.endswith("and the language model reads 110; shorten histories, or truncate_history: True")
-    done(here.run([train(llm="short", truncate_history=True)], "shortened"))
+    run = done(here.run([train(llm="short", truncate_history=True)], "shortened"))
+    counts = run.facts("graph_llm_train")["histories_shortened"]
+    assert set(counts) == {"train", "valid"}
+    total = counts["train"] + counts["valid"]
+    assert f"; {total:,} histories are too long for the model and lost their oldest items" in run.console.text
     write_tiny_lm(here.folder / "shorter", context=60)
     message = error_of(here.run([train(llm="shorter", truncate_history=True)], "nothing_left"))
     assert message.endswith("and the language model reads 60; even without its history")
+
+
+def test_a_valid_prompt_that_is_too_long_is_known_before_anything_is_trained(
+    here: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = torch.load(here.vectors / "subgraphs.pt", weights_only=True)
+    valid = content["samples"]["valid"]
+    # Each item two hundred times: three words and a separator each time are more than 2,048 tokens.
+    valid["histories"] = valid["histories"].repeat_interleave(200, dim=1)
+    torch.save(content, here.vectors / "long_valid.pt")
+    steps: list[Any] = []
+    monkeypatch.setattr(GraphTask, "loss", lambda self, batch: steps.append(batch))
+    message = error_of(here.run([train(subgraphs="long_valid.pt")], "long_valid"))
+    assert message.startswith("graph_llm_train.truncate_history: the prompt of 'u1' takes ")
+    assert steps == []
+
+
+def test_subgraphs_without_samples_are_known_before_anything_runs(here: Workspace) -> None:
+    content = torch.load(here.vectors / "subgraphs.pt", weights_only=True)
+    torch.save({**content, "samples": {}}, here.vectors / "unasked.pt")
+    (here.vectors / "broken.pt").write_bytes(b"half")
+    folder = here.vectors.relative_to(here.folder)
+    (problem,) = problems_of(here, [train(subgraphs="unasked.pt")])
+    assert problem == (
+        f"graph_llm_train.subgraphs: {folder}/unasked.pt holds no samples; set train_windows in retrieve_subgraph"
+    )
+    (problem,) = problems_of(here, [train(subgraphs="broken.pt")])
+    assert problem.startswith(f"graph_llm_train.subgraphs: {folder}/broken.pt ")
 
 
 def test_a_chat_template_is_no_condition(here: Workspace) -> None:

@@ -16,7 +16,7 @@ from models.llm.causal_lm import CausalLM, load
 from models.llm.chat_layout import ChatLayout
 from models.llm.graph_llm import GraphLLM
 from tests.models.llm.tiny_lm import write_tiny_lm
-from tests.workspace import Run, Workspace
+from tests.workspace import Run, Workspace, standing_in
 from utils.commands.graph_llm_train import GraphLlmTrain
 from utils.knowledge.graph_config import GraphConfig
 from utils.knowledge.graph_model import build, layout
@@ -24,6 +24,8 @@ from utils.knowledge.graph_prompts import choose_template
 from utils.knowledge.graph_questions import Asker, Sampled
 from utils.knowledge.opened_subgraphs import open_subgraphs
 from utils.knowledge.samples import Split
+from utils.scenario import plan, source
+from utils.scenario.errors import ScenarioError
 
 # The tiny graph is drawn at random, so that its links agree with no class.
 RETRIEVED: dict[str, Any] = {
@@ -78,6 +80,17 @@ def done(run: Run) -> Run:
 def error_of(run: Run) -> str:
     assert run.record.status == "failed", run.console.text
     return str((run.record.error or {})["message"])
+
+
+def problems_of(workspace: Workspace, steps: list[Any], **settings: Any) -> list[str]:
+    """What is said against a scenario before anything runs."""
+    path = workspace.write(steps, "checked", **settings)
+    with standing_in(workspace.folder):
+        try:
+            plan.build(source.read(path.relative_to(workspace.folder)))
+        except ScenarioError as error:
+            return [problem.message for problem in error.problems]
+    return []
 
 
 def rewrite(path: Path, **parts: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.utils.knowledge.graph_llm_runs import World, ready, world
 from tests.workspace import USERS, Workspace
 from utils.data.prompts import compile_template
+from utils.knowledge.graph_model import layout
 from utils.knowledge.graph_questions import picked
 from utils.scenario.errors import StepError
 
@@ -79,6 +80,33 @@ def test_a_prompt_that_differs_ahead_of_the_graph_is_an_error(here: World) -> No
         replace(here.asker, template=template).instruction(here.asked(), here.candidates())
     assert caught.value.parameter == "prompt"
     assert caught.value.message.startswith("mine.j2: what stands before {{ graph }} is read once for all")
+
+
+@pytest.mark.parametrize(
+    ("text", "in_words", "options", "other"),
+    [
+        ("Pick.{% if facts %} See facts.{% endif %}{{ graph }}", True, True, "Pick. See facts."),
+        ("Pick.{% if not options %} Or not.{% endif %}{{ graph }}", False, False, "Pick. Or not."),
+    ],
+)
+def test_an_instruction_is_the_same_with_facts_and_without_options(
+    here: World, text: str, in_words: bool, options: bool, other: str
+) -> None:
+    asker, own = replace(here.asker, template=compile_template(text, Path("mine.j2"))), here.candidates()
+    around = layout(here.lm, asker.instruction(here.asked(), own))
+    with pytest.raises(StepError) as caught:
+        asker.tokens(asker.questions(here.asked(in_words=in_words), own if options else None), around, 0)
+    assert caught.value.parameter == "prompt"
+    assert caught.value.message == (
+        "mine.j2: what stands before {{ graph }} is read once for all, but it is 'Pick.' in one place and "
+        f"'{other}' in another (facts or options may be missing); put what differs after it"
+    )
+
+
+def test_facts_of_a_few_are_those_that_they_have_among_all(here: World) -> None:
+    whole, few = here.asked("train", in_words=True), here.asker.sampled("train", 2, True)
+    assert whole.facts is not None
+    assert few.facts == whole.facts[:4]
 
 
 def test_tokens_of_the_graph_take_room_in_the_context(here: World) -> None:

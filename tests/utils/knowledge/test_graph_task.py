@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+import utils.knowledge.graph_model
 from models.graph.batches import batch_of
 from models.training.fitting import FitOptions, fit
 from tests.utils.knowledge.graph_llm_runs import World, ready, world
@@ -142,3 +143,25 @@ def test_how_many_tokens_a_graph_takes(expansion: Any, kind: str | None, expecte
     centres = np.array([[[4, 5], [4, -1]], [[-1, -1], [-1, -1]]], dtype=np.int32)
     retrieved = Retrieved(centres, np.zeros(centres.shape, np.float32), (1, 2), expansion)
     assert n_tokens(retrieved, kind).tolist() == expected
+
+
+def test_histories_that_lost_items_are_counted_by_split(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lengths(chosen: Chosen) -> np.ndarray:
+        """Of each question, with what is around it, its subgraphs, and a letter."""
+        questions = here.asker.questions(chosen.asked, chosen.candidates)
+        bodies = here.asker.tokens(questions, here.around, 0).ids
+        around = len(here.around.head_ids) + len(here.around.tail_ids)
+        return around + np.array([len(body) for body in bodies]) + n_tokens(chosen.asked.retrieved, "per_subgraph") + 1
+
+    whole = task(here)
+    train, valid = lengths(whole.train), lengths(Chosen(here.asked("valid"), here.candidates("valid")))
+    context = int(np.median([*train, *valid]))
+    monkeypatch.setattr(utils.knowledge.graph_model, "context_of", lambda lm: context)
+    truncating = replace(here, asker=replace(here.asker, truncate_history=True))
+    own = task(truncating)
+    assert own.shortened == {"valid": (valid > context).sum()}
+    own.batches(0)
+    assert own.shortened == {"train": (train > context).sum(), "valid": (valid > context).sum()}
+    # Whatever the order, and however often they are asked.
+    own.batches(1)
+    assert own.shortened["train"] == (train > context).sum()

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from models.llm.chat_layout import ChatLayout
 from tests.utils.knowledge.graph_llm_runs import World, ready, world
 from tests.workspace import ITEMS, USERS, Workspace
 from utils.commands.graph_llm_generate import GraphLlmGenerate
 from utils.data.embeddings import read_vectors
 from utils.data.fingerprint import short_hash
+from utils.data.prompts import compile_template
 from utils.knowledge.graph_checkpoint import GraphCheckpoint
+from utils.knowledge.graph_model import layout
 from utils.knowledge.graph_prompts import Questions
 from utils.knowledge.graph_questions import Asker, Sampled
 from utils.knowledge.graph_vectors import Vectors
@@ -29,6 +33,13 @@ class Remembers:
 
     asker: Asker
     asked: list[tuple[Questions, Sampled]] = field(default_factory=list)
+
+    @property
+    def around(self) -> ChatLayout:
+        """Where questions with options and without facts stand."""
+        own = self.asker.sampled("test", None, False)
+        options = np.tile(np.arange(5), (len(own), 1))
+        return layout(self.asker.lm, self.asker.instruction(own, options))
 
     def vectors(self, questions: Questions, asked: Sampled, what: str) -> torch.Tensor:
         self.asked.append((questions, asked))
@@ -45,6 +56,12 @@ def written(here: World, in_words: bool = False, asker: Asker | None = None, **f
     asked: Any = GraphLlmGenerate(overwrite=True, **files)
     vectors = Vectors(here.asker.ctx, asked, CHECKPOINT, scorer)  # type: ignore[arg-type]
     return vectors.write(in_words), scorer.asked
+
+
+def looked_at(here: World, checkpoint: GraphCheckpoint = CHECKPOINT, asker: Asker | None = None, **files: Any) -> None:
+    """Look at files as a second run does, which may replace nothing."""
+    scorer: Any = Remembers(asker or here.asker)
+    Vectors(here.asker.ctx, GraphLlmGenerate(**files), checkpoint, scorer).look()
 
 
 def test_a_user_is_the_history_of_the_train_part_behind_its_subgraphs(here: World) -> None:
@@ -121,3 +138,36 @@ def test_a_file_has_the_rows_of_its_tokens_and_says_what_made_them(here: World) 
         # Of the sum of each trained tensor.
         "checkpoint": short_hash({"w": 1.0 + 2.0}),
     }
+
+
+def test_vectors_of_the_same_are_kept_and_of_other_subgraphs_or_tensors_refused(here: World) -> None:
+    written(here, users_emb_file="u.pt")
+    looked_at(here, users_emb_file="u.pt")
+    moved = replace(CHECKPOINT, tensors={"w": torch.tensor([1.0, 2.5])})
+    elsewhere = replace(here.asker, file=replace(here.asker.file, fingerprint="another"))
+    for changes, what in (({"checkpoint": moved}, "another training"), ({"asker": elsewhere}, "other subgraphs")):
+        with pytest.raises(StepError) as caught:
+            looked_at(here, users_emb_file="u.pt", **changes)
+        assert caught.value.parameter == "users_emb_file"
+        path = here.asker.ctx.vector_path("u.pt")
+        assert caught.value.message == f"{path} holds vectors of {what}; set overwrite: True, or name another file"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Pick.{{ graph }}{{ options[0].letter }}", "mine.j2:1: "),
+        (
+            "{% if options %}Pick.{% else %}Read.{% endif %}{{ graph }}",
+            "mine.j2: what stands before {{ graph }} is read once for all, but it is 'Pick.' in one place and 'Read.' ",
+        ),
+    ],
+)
+def test_a_template_that_needs_options_makes_no_vectors(here: World, text: str, message: str) -> None:
+    asker = replace(here.asker, template=compile_template(text, Path("mine.j2")))
+    for side in ("users", "items"):
+        files: dict[str, Any] = {f"{side}_emb_file": "new.pt"}
+        with pytest.raises(StepError) as caught:
+            looked_at(here, asker=asker, **files)
+        assert caught.value.parameter == "prompt"
+        assert caught.value.message.startswith(message)

@@ -62,6 +62,14 @@ def test_what_most_centres_share_says_less_than_what_half_of_them_share() -> Non
     assert words(ready(films), ["f"], ["g"], ["h"], ["i"], most_relations=1)[0] == ["Film: genre X"]
 
 
+def test_a_sentence_does_not_depend_on_who_else_is_asked_about() -> None:
+    # Of F alone, audio and genre lead to one node each and say alike much; of all four, genre says more.
+    films = [*zip("fghi", ["audio"] * 4, "zzzw", strict=True), *zip("fghi", ["genre"] * 4, "xxyy", strict=True)]
+    whole = words(ready(films), *"fghi", most_relations=1)
+    assert [words(ready(films), centre, most_relations=1)[0] for centre in "fghi"] == whole
+    assert whole[0] == ["Film: genre X"]
+
+
 def test_how_much_is_said_can_be_chosen() -> None:
     assert words(ready(), ["f"], ["g"], most_relations=2, most_names=1)[0] == ["Film: cast D; written by U"]
 
