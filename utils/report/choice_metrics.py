@@ -72,6 +72,12 @@ def per_sample(scores: NDArray[Any], metrics: Sequence[str]) -> dict[str, Floats
     return found
 
 
+def chance_variance(name: str, n_candidates: int) -> float:
+    """The variance of metric `name` under chance, where the right candidate stands at each of the n positions equally
+    often; 0 where it brings the same everywhere, as in recall@n. ValueError for unknown metrics."""
+    return float(_by_position(parse_metric(name, n_candidates), n_candidates).var())
+
+
 def _by_position(metric: ChoiceMetric, n_candidates: int) -> Floats:
     """What the right candidate brings at each of the positions 1 ... n [n]."""
     position = np.arange(1, n_candidates + 1, dtype=np.float64)

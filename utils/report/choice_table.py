@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from utils.console import table
 from utils.registry import did_you_mean
-from utils.report.significance import LEVEL, Floats, PValues, bootstrap_interval, holm, paired_tests, verdict
+from utils.report.choice_baselines import against_chance
+from utils.report.significance import LEVEL, Floats, bootstrap_interval, holm, paired_tests, verdict
 
 ONE_MODEL = "one trained model: whether it would hold under another seed is not tested"
 _SHOWN_TESTS = ("t", "wilcoxon", "permutation")
@@ -26,32 +27,44 @@ class ChoiceTable:
 
 @dataclass(frozen=True)
 class _Difference:
-    """The main row minus another in the first metric, paired by sample; None for what too few samples do not say."""
+    """The main row minus another in the first metric, paired by sample; None for what too few samples do not say.
+
+    p: by test, None for tests that do not apply. test: the one that decides. holm: its p, corrected.
+    """
 
     mean: float
     interval: tuple[float, float] | None
-    tests: PValues | None
-    holm: float | None
+    p: dict[str, float | None] | None
+    test: str = "t"
+    holm: float | None = None
 
 
-def choice_table(main: str, rows: Mapping[str, Mapping[str, Floats]]) -> ChoiceTable:
+def choice_table(
+    main: str, rows: Mapping[str, Mapping[str, Floats]], chance: Mapping[str, Floats] | None = None
+) -> ChoiceTable:
     """The means of `rows`, name -> metric -> value by sample [S], and row `main` against every other one.
 
     Sample i is the same question, to the same user about the same candidates, in every row; one of a user, or the
     samples are not independent. Compared is the first metric: the mean difference with its 95% bootstrap interval and
-    the p of a paired t-test, corrected over the rows (Holm). ValueError where the rows do not fit together.
+    the p of a paired t-test, corrected over the rows (Holm).
+
+    chance: rows that are not a model's choices but what chance brings on average, name -> variance of the first metric
+    by sample [S] (`chance_variance`; 0 where no candidate is right). The main row is tested against that distribution.
+
+    ValueError where the rows do not fit together.
     """
     metrics, n_samples = _common(main, rows)
+    chance = chance or {}
+    _check_chance(main, rows, chance, n_samples)
     means = {name: {metric: float(row[metric].mean()) for metric in metrics} for name, row in rows.items()}
-    against = _against(main, rows, metrics[0])
+    against = _against(main, rows, metrics[0], chance)
     header = ["choices of", "samples", *metrics]
     cells = [[name, f"{n_samples:,}", *(map(_number, row.values()))] for name, row in means.items()]
     lines = [*table(header, cells), *_told(main, metrics[0], against)]
-    tested = [each for each in against.values() if each.holm is not None]
+    tested = {name: each.test for name, each in against.items() if each.holm is not None}
     if tested:
-        family = f", corrected (Holm) for {len(tested)} rows" if len(tested) > 1 else ""
-        bound = _number(LEVEL).rstrip("0")
-        lines += [f"p: paired t-test over {n_samples:,} samples{family}; better or worse from p <= {bound}", ONE_MODEL]
+        lines += [f"p: {_tests_told(tested, n_samples)}; better or worse from p <= {_number(LEVEL).rstrip('0')}"]
+        lines += [ONE_MODEL]
     facts = {
         "main": main,
         "metric": metrics[0],
@@ -77,15 +90,56 @@ def _common(main: str, rows: Mapping[str, Mapping[str, Floats]]) -> tuple[list[s
     return metrics, shape[0]
 
 
-def _against(main: str, rows: Mapping[str, Mapping[str, Floats]], metric: str) -> dict[str, _Difference]:
-    differences = {name: rows[main][metric] - row[metric] for name, row in rows.items() if name != main}
-    tests = {name: paired_tests(each) for name, each in differences.items()}
-    p_values = {name: found.t for name, found in tests.items() if found is not None}
-    corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
-    return {
-        name: _Difference(float(each.mean()), bootstrap_interval(each[np.newaxis]), tests[name], corrected.get(name))
-        for name, each in differences.items()
+def _check_chance(
+    main: str, rows: Mapping[str, Mapping[str, Floats]], chance: Mapping[str, Floats], n_samples: int
+) -> None:
+    others = [name for name in rows if name != main]
+    for name, variances in chance.items():
+        if name not in others:
+            near = did_you_mean(name, others)
+            raise ValueError(f"chance of '{name}'{near}; rows beside '{main}' are {', '.join(others) or 'none'}")
+        if variances.shape != (n_samples,):
+            raise ValueError(f"chance of '{name}' has the shape {list(variances.shape)}, the rows [{n_samples}]")
+
+
+def _against(
+    main: str, rows: Mapping[str, Mapping[str, Floats]], metric: str, chance: Mapping[str, Floats]
+) -> dict[str, _Difference]:
+    found = {
+        name: _from_chance(rows[main][metric], row[metric], chance[name])
+        if name in chance
+        else _paired(rows[main][metric] - row[metric])
+        for name, row in rows.items()
+        if name != main
     }
+    p_values = {name: p for name, each in found.items() if each.p and (p := each.p[each.test]) is not None}
+    corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
+    return {name: replace(each, holm=corrected.get(name)) for name, each in found.items()}
+
+
+def _paired(differences: Floats) -> _Difference:
+    tests = paired_tests(differences)
+    p = None if tests is None else {name: getattr(tests, name) for name in _SHOWN_TESTS}
+    return _Difference(float(differences.mean()), bootstrap_interval(differences[np.newaxis]), p)
+
+
+def _from_chance(values: Floats, means: Floats, variances: Floats) -> _Difference:
+    differences = values - means
+    test = against_chance(values, means, variances)
+    if test is None:
+        return _Difference(float(differences.mean()), None, None)
+    # Redrawn, samples that are all alike would pretend to know the difference exactly.
+    interval = bootstrap_interval(differences[np.newaxis]) if test.spread else None
+    p = dict.fromkeys(_SHOWN_TESTS) | {test.name: test.p}
+    return _Difference(float(differences.mean()), interval, p, test.name)
+
+
+def _tests_told(tested: Mapping[str, str], n_samples: int) -> str:
+    """How the p of each row was come by, row -> test."""
+    told = [f"paired t-test over {n_samples:,} samples"] if "t" in tested.values() else []
+    told += [f"{name}: against chance itself ({test} test)" for name, test in tested.items() if test != "t"]
+    family = [f"corrected (Holm) for {len(tested)} rows"] if len(tested) > 1 else []
+    return ", ".join(told + family)
 
 
 def _told(main: str, metric: str, against: Mapping[str, _Difference]) -> Iterator[str]:
@@ -106,12 +160,11 @@ def _number(value: float, signed: bool = False) -> str:
 
 def _facts(found: _Difference) -> dict[str, Any]:
     low, high = found.interval or (None, None)
-    tests = None if found.tests is None else {name: getattr(found.tests, name) for name in _SHOWN_TESTS}
     return {
         "difference": found.mean,
         "low": low,
         "high": high,
-        "p": tests,
+        "p": found.p,
         "holm": found.holm,
         "verdict": verdict(found.mean, found.holm),
     }

@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 
-from utils.report.choice_metrics import ChoiceMetric, parse_metric, per_sample
+from utils.report.choice_metrics import ChoiceMetric, chance_variance, parse_metric, per_sample
 
 # The right candidate is second of four; tied with two others for the first three positions.
 SCORES = np.array([[3.0, 4.0, 2.0, 1.0], [5.0, 5.0, 1.0, 5.0]])
@@ -57,6 +57,18 @@ def test_random_logits_are_at_chance() -> None:
     for name, chance in (("accuracy", 1 / 20), ("recall@3", 3 / 20), ("recall@10", 10 / 20)):
         sigma = math.sqrt(chance * (1 - chance) / n)
         assert abs(found[name].mean() - chance) < 4 * sigma
+
+
+def test_the_variance_of_chance_is_that_over_the_positions() -> None:
+    # Right with probability m, the variance is m (1 - m).
+    assert chance_variance("accuracy", 20) == pytest.approx(1 / 20 * 19 / 20)
+    assert chance_variance("recall@3", 20) == pytest.approx(3 / 20 * 17 / 20)
+    # Of the values 1 and a half: a quarter from their mean.
+    assert chance_variance("mrr", 2) == pytest.approx((1 / 4) ** 2)
+    # 1, 1 / log2(3) and 0: the mean of the squares less the square of the mean.
+    second = 1 / math.log2(3)
+    assert chance_variance("ndcg@2", 3) == pytest.approx((1 + second**2) / 3 - ((1 + second) / 3) ** 2)
+    assert chance_variance("recall@20", 20) == 0
 
 
 def test_the_order_of_the_wrong_candidates_does_not_matter() -> None:

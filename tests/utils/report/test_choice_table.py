@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
 
-from utils.report.choice_metrics import per_sample
+from utils.report.choice_metrics import chance_variance, per_sample
 from utils.report.choice_table import ONE_MODEL, choice_table
 from utils.report.significance import bootstrap_interval, paired_tests
 
@@ -84,6 +85,68 @@ def test_random_scores_are_not_called_better_than_chance() -> None:
     assert choice_table("llm", rows).facts["against"]["random"]["verdict"] == "no difference shown"
 
 
+def _by_chance(n: int = N) -> np.ndarray:
+    """One right of 20, each time."""
+    return np.full(n, chance_variance("accuracy", 20))
+
+
+def test_none_right_of_six_is_what_chance_mostly_brings() -> None:
+    """A paired test takes the six differences of -.05, which are all alike, for sure: p 2 / 2^6."""
+    few = {"accuracy": np.full(6, 1 / 20), "recall@3": np.full(6, 3 / 20)}
+    table = choice_table("llm", {"llm": _accuracy(0, n=6), "random": few}, chance={"random": _by_chance(6)})
+    assert table.lines[-3:] == [
+        "llm against random: -.050 accuracy, no interval, p 1.000: no difference shown",
+        "p: random: against chance itself (binomial test); better or worse from p <= .05",
+        ONE_MODEL,
+    ]
+    assert table.facts["against"]["random"] == {
+        "difference": pytest.approx(-1 / 20),
+        "low": None,
+        "high": None,
+        "p": {"t": None, "wilcoxon": None, "permutation": None, "binomial": pytest.approx(1.0)},
+        "holm": pytest.approx(1.0),
+        "verdict": "no difference shown",
+    }
+    assert json.loads(json.dumps(table.facts)) == table.facts
+
+
+def test_chance_and_the_other_rows_are_one_family() -> None:
+    rows = {"random": CHANCE, "popularity": _accuracy(3), "llm": _accuracy(6)}
+    table = choice_table("llm", rows, chance={"random": _by_chance()})
+    against = table.facts["against"]
+    # Six or more of 40; so few are no likelier on the other side, where even none has .95^40 = .129.
+    tail = sum(math.comb(40, right) * 0.05**right * 0.95 ** (40 - right) for right in range(6, 41))
+    paired = paired_tests(_accuracy(6)["accuracy"] - _accuracy(3)["accuracy"])
+    assert paired is not None
+    assert against["random"]["p"]["binomial"] == pytest.approx(tail)
+    assert against["random"]["holm"] == pytest.approx(2 * tail)
+    assert against["popularity"]["p"]["t"] == against["popularity"]["holm"] == paired.t
+    # What spread there is still gives an interval.
+    differences = _accuracy(6)["accuracy"] - CHANCE["accuracy"]
+    assert (against["random"]["low"], against["random"]["high"]) == bootstrap_interval(differences[np.newaxis])
+    assert table.lines[-2] == (
+        "p: paired t-test over 40 samples, random: against chance itself (binomial test), corrected (Holm) for 2 rows; "
+        "better or worse from p <= .05"
+    )
+
+
+def test_questions_without_a_right_candidate_give_no_interval_to_one_that_is_never_right() -> None:
+    """The differences are -.05 and 0, but no choice made them so."""
+    right = np.arange(N) < 20
+    rows = {"llm": {"accuracy": np.zeros(N)}, "random": {"accuracy": right / 20}}
+    table = choice_table("llm", rows, chance={"random": right * _by_chance()})
+    # A half of 1 / 20. None of 20, .95^20 = .358, is likelier than two or more, 1 - .358 - 20 * .05 * .95^19 = .264.
+    assert "llm against random: -.025 accuracy, no interval, p .623: no difference shown" in table.lines
+
+
+def test_a_metric_of_positions_is_tested_by_its_variance_under_chance() -> None:
+    scores = np.random.default_rng(4).normal(size=(200, 20)) + 2 * (np.arange(20) == 0)
+    rows = {name: per_sample(found, ["mrr"]) for name, found in (("llm", scores), ("random", np.zeros((200, 20))))}
+    table = choice_table("llm", rows, chance={"random": np.full(200, chance_variance("mrr", 20))})
+    assert "p: random: against chance itself (z test); better or worse from p <= .05" in table.lines
+    assert table.facts["against"]["random"]["verdict"] == "better"
+
+
 def test_one_sample_is_not_tested() -> None:
     table = choice_table("llm", {"llm": _accuracy(1, n=1), "random": _accuracy(0, n=1)})
     assert table.lines[-1] == "llm against random: +1.000 accuracy, no interval: not tested"
@@ -103,3 +166,13 @@ def test_rows_that_do_not_fit_together_are_refused() -> None:
         choice_table("llm", {"llm": _accuracy(1), "random": _accuracy(1, n=3)})
     with pytest.raises(ValueError, match="row 'llm' has no metric of any sample"):
         choice_table("llm", {"llm": _accuracy(0, n=0)})
+
+
+def test_chance_of_no_row_or_of_other_samples_is_refused() -> None:
+    rows = {"llm": _accuracy(1), "random": CHANCE}
+    with pytest.raises(ValueError, match=r"chance of 'randm'; did you mean 'random'.*; rows beside 'llm' are random"):
+        choice_table("llm", rows, chance={"randm": _by_chance()})
+    with pytest.raises(ValueError, match=r"chance of 'llm'.*; rows beside 'llm' are random"):
+        choice_table("llm", rows, chance={"llm": _by_chance()})
+    with pytest.raises(ValueError, match=r"chance of 'random' has the shape \[3\], the rows \[40\]"):
+        choice_table("llm", rows, chance={"random": _by_chance(3)})
