@@ -27,6 +27,7 @@ class Epoch:
     epoch: from 0. train_loss: mean over its samples, each as it was when it was trained on. valid_loss,
     valid_accuracy: at its end; None without validation. learning_rate: of its last step. seconds: with validation.
     best: no epoch before it had as low a validation loss; without validation the latest epoch is the best.
+    valid_s: of `seconds`, those that validation took.
     """
 
     epoch: int
@@ -36,6 +37,8 @@ class Epoch:
     learning_rate: float
     seconds: float
     best: bool
+    # Progress that was kept before this was measured has none.
+    valid_s: float = 0.0
 
 
 @dataclass

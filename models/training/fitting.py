@@ -130,7 +130,9 @@ def _epoch(
         on_step(progress.samples)
     if not optimizer.state:
         raise FittingError(f"no loss of epoch {number} depends on a parameter that is trained")
+    trained = time.perf_counter()
     valid = task.validate()
+    ended = time.perf_counter()
     if valid is not None and not math.isfinite(valid[0]):
         raise FittingError(f"the validation loss of epoch {number} is {valid[0]}")
     loss, accuracy = valid or (None, None)
@@ -141,8 +143,9 @@ def _epoch(
         valid_loss=loss,
         valid_accuracy=accuracy,
         learning_rate=optimizer.param_groups[0]["lr"],
-        seconds=time.perf_counter() - started,
+        seconds=ended - started,
         best=loss is None or lowest is None or loss < lowest,
+        valid_s=ended - trained,
     )
 
 

@@ -58,13 +58,15 @@ def note_training(
 
 def epoch_facts(epoch: Mapping[str, Any]) -> dict[str, Any]:
     """An epoch as stages and trackers have it."""
+    # Checkpoints of before have only the sum.
+    valid_s = epoch.get("valid_s", 0.0)
     valid = {} if epoch["valid_loss"] is None else {"accuracy": epoch["valid_accuracy"], "loss": epoch["valid_loss"]}
     return {
         "epoch": epoch["epoch"],
         "losses": [epoch["train_loss"]],
         "valid": valid,
-        "train_s": epoch["seconds"],
-        "valid_s": 0.0,
+        "train_s": epoch["seconds"] - valid_s,
+        "valid_s": valid_s,
     }
 
 

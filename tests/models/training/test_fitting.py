@@ -12,10 +12,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.training import fit_progress
+from models.training import fit_progress, fitting
 from models.training.fit_progress import Epoch, FittingError
 from models.training.fitting import FitOptions, fit
 from models.training.warmup_cosine import learning_rate
+from utils.knowledge.graph_record import epoch_facts
 
 # 11 samples of 3 numbers in 5 batches: the last group of two batches is one batch of 1.
 X = torch.randn(11, 3, generator=torch.Generator().manual_seed(3))
@@ -105,7 +106,7 @@ class _Memory:
 
 def _facts(epochs: Sequence[Epoch]) -> list[dict[str, Any]]:
     """All of the epochs but how long they took."""
-    return [asdict(replace(epoch, seconds=0)) for epoch in epochs]
+    return [asdict(replace(epoch, seconds=0, valid_s=0)) for epoch in epochs]
 
 
 def _trained(task: _Regression, options: FitOptions = OPTIONS, keeper: _Memory | None = None) -> dict[str, Any]:
@@ -186,6 +187,44 @@ def test_a_finished_training_is_put_back_without_a_step() -> None:
     again = _Regression(_module(99))
     assert _trained(again, keeper=keeper) == finished
     assert again.calls == 0
+
+
+def test_progress_that_was_kept_before_validation_was_timed_is_gone_on_with() -> None:
+    keeper = _Memory()
+    finished = _trained(_Regression(_module()), keeper=keeper)
+    state = keeper.load()
+    assert state is not None
+    for epoch in state["epochs"]:
+        del epoch["valid_s"]
+    keeper.save(state)
+    again = _Regression(_module(99))
+    assert _trained(again, keeper=keeper) == finished
+    assert again.calls == 0
+
+
+def test_the_time_of_an_epoch_tells_that_of_its_validation(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(fitting.time, "perf_counter", lambda: clock[0])
+
+    class Timed(_Regression):
+        """A batch takes a second, validation ten."""
+
+        def loss(self, batch: range) -> Tensor:
+            clock[0] += 1
+            return super().loss(batch)
+
+        def validate(self) -> tuple[float, float] | None:
+            clock[0] += 10
+            return super().validate()
+
+    task = Timed(_module())
+    epochs = fit(task.module, task, OPTIONS)
+    assert [(epoch.seconds, epoch.valid_s) for epoch in epochs] == [(5 + 10, 10)] * 3
+    # Stages have the two apart, and of a checkpoint without the second the sum.
+    facts = asdict(epochs[0])
+    assert (epoch_facts(facts)["train_s"], epoch_facts(facts)["valid_s"]) == (5, 10)
+    del facts["valid_s"]
+    assert (epoch_facts(facts)["train_s"], epoch_facts(facts)["valid_s"]) == (15, 0)
 
 
 def test_within_an_epoch_progress_is_kept_as_far_as_writing_takes_little_time(monkeypatch: pytest.MonkeyPatch) -> None:
