@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
-from utils.commands.graph_llm_spec import Candidates, NegativeSampling, bad_subgraphs, unread
+from utils.commands.graph_llm_spec import Candidates, NegativeSampling, bad_subgraphs, of_each_seed, unread
 from utils.commands.graph_llm_train import GraphLlmTrain
 from utils.context import RunContext
 from utils.scenario.vector_names import ProfileLinesName, VectorFileName
@@ -55,7 +55,7 @@ class GraphLlmGenerate(Command):
     candidates: Literal["sampled", "model"] = Field(
         "sampled", description="The item that follows among sampled ones, or the best items of the trained recommender."
     )
-    num_candidates: Candidates = 20
+    num_candidates: Candidates | None = Field(None, description="How many; as in the training when absent.")
     negative_sampling: NegativeSampling = Field(
         "uniform", description="How the others are drawn: all alike, or by how many users of the train part have them."
     )
@@ -85,7 +85,15 @@ class GraphLlmGenerate(Command):
         given = self.model_fields_set
         yield from bad_subgraphs(view, self.subgraphs)
         yield from self._bad_checkpoint(view)
-        yield from self._bad_metrics()
+        yield from self._bad_metrics(view)
+        for side in ("users", "items"):
+            if (
+                getattr(self, f"{side}_emb_file") is not None
+                and not self.overwrite
+                and self._training(view) is not None
+            ):
+                advice = "its vectors differ; set overwrite: True here and in the steps that write others from them"
+                yield from of_each_seed(view, f"{side}_emb_file", advice)
         if self.candidates == "model":
             yield from unread(given, ["negative_sampling"], "with candidates: model")
             if not _has_trained(view.earlier):
@@ -110,12 +118,11 @@ class GraphLlmGenerate(Command):
         from utils.knowledge.graph_config import GraphConfig
         from utils.knowledge.graph_prompts import choose_template
 
-        trainings = [one for one in view.earlier if isinstance(one, GraphLlmTrain)]
-        own = [one for one in trainings if self.checkpoint is None or _same(self.checkpoint, one.checkpoint)]
-        if own:
+        own = self._training(view)
+        if own is not None:
             # A template that cannot be read is told where it is named.
             with suppress(PromptError):
-                yield from self._bad_rows(own[-1].facts_as, choose_template(own[-1].prompt))
+                yield from self._bad_rows(own.facts_as, choose_template(own.prompt))
         elif self.checkpoint is None:
             yield Complaint((), "there is no graph_llm_train before it; put one there, or give checkpoint")
         elif (path := Path(self.checkpoint)) not in view.vector_files:
@@ -140,14 +147,32 @@ class GraphLlmGenerate(Command):
                     ("baselines", place), "the prompt of the training does not read 'facts'; llm_text would tell none"
                 )
 
-    def _bad_metrics(self) -> Iterable[Complaint]:
+    def _bad_metrics(self, view: PlanView) -> Iterable[Complaint]:
         from utils.report.choice_metrics import parse_metric
 
-        for place, name in enumerate(self.metrics):
+        training = self._training(view)
+        n = self.num_candidates or (20 if training is None else training.num_candidates)
+        for place, name in enumerate(self.metrics if "metrics" in self.model_fields_set else ()):
+            if name in self.metrics[:place]:
+                yield Complaint(("metrics", place), f"{name} is there already")
+                continue
             try:
-                parse_metric(name, self.num_candidates)
+                parse_metric(name, n)
             except ValueError as error:
                 yield Complaint(("metrics", place), str(error))
+
+    def _training(self, view: PlanView) -> GraphLlmTrain | None:
+        """The step of this scenario that trains what is asked here."""
+        own = [one for one in view.earlier if isinstance(one, GraphLlmTrain)]
+        return next(
+            (one for one in reversed(own) if self.checkpoint is None or _same(self.checkpoint, one.checkpoint)), None
+        )
+
+    def metrics_of(self, n: int) -> list[str]:
+        """What is measured among `n` candidates: as given, and of the default what that many have."""
+        if "metrics" in self.model_fields_set:
+            return self.metrics
+        return [name for name in self.metrics if int(name.partition("@")[2] or 1) <= n]
 
     @property
     def rows(self) -> list[str]:

@@ -89,6 +89,13 @@ def bad_prompt(path: str | None, facts: bool) -> Iterator[Complaint]:
     yield from (Complaint(("prompt",), message) for message in complaints(template, facts))
 
 
+def of_each_seed(view: PlanView, parameter: str, advice: str) -> Iterator[Complaint]:
+    """A file that several seeds would write, each with other contents."""
+    seeds = view.settings.get("seeds")
+    if isinstance(seeds, list) and len(seeds) > 1:
+        yield Complaint((parameter,), f"each of {len(seeds)} seeds trains a model of its own, and {advice}")
+
+
 def unread(given: Collection[str], names: Sequence[str], why: str) -> Iterator[Complaint]:
     """Parameters that were given and that nothing would read."""
     yield from (Complaint((name,), f"nothing reads it {why}; remove it") for name in names if name in given)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveInt
 
 from utils.commands.base import Command, Complaint, PlanView, StepResult, command
 from utils.commands.graph_llm_spec import (
@@ -20,6 +20,7 @@ from utils.commands.graph_llm_spec import (
     bad_gnn,
     bad_prompt,
     bad_subgraphs,
+    of_each_seed,
     unread,
 )
 from utils.context import RunContext
@@ -27,6 +28,8 @@ from utils.scenario.vector_names import VectorFileName
 
 _OF_TOKENS = ("gnn", "projector_hidden", "graph_tokens")
 Share = Annotated[float, Field(ge=0, lt=1)]
+AtLeast0 = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 @command("graph_llm_train")
@@ -79,13 +82,13 @@ class GraphLlmTrain(Command):
     epochs: PositiveInt = 3
     batch_size: PositiveInt = 5
     grad_accum_steps: PositiveInt = Field(2, description="Batches of one step of the optimizer.")
-    learning_rate: PositiveFloat = Field(1e-5, description="K-RagRec's; a small model wants 1e-4 to 1e-3.")
-    weight_decay: NonNegativeFloat = 0.05
+    learning_rate: Above0 = Field(1e-5, description="K-RagRec's; a small model wants 1e-4 to 1e-3.")
+    weight_decay: AtLeast0 = 0.05
     betas: Annotated[list[Share], Field(min_length=2, max_length=2)] = Field([0.9, 0.95])
-    clip_grad_norm: PositiveFloat | None = 0.1
+    clip_grad_norm: Above0 | None = 0.1
     lr_scheduler: Literal["cosine", "constant"] = "cosine"
-    warmup_epochs: NonNegativeFloat = Field(1, description="The rate rises step by step over so many epochs.")
-    min_lr: NonNegativeFloat = Field(5e-6, description="The rate at the end of a cosine.")
+    warmup_epochs: AtLeast0 = Field(1, description="The rate rises step by step over so many epochs.")
+    min_lr: AtLeast0 = Field(5e-6, description="The rate at the end of a cosine.")
     early_stopping_patience: PositiveInt | None = Field(
         2, description="Stop after so many epochs without a lower validation loss; never with None."
     )
@@ -113,6 +116,10 @@ class GraphLlmTrain(Command):
             yield from unread(given, _OF_TOKENS, f"with facts_as: {self.facts_as}")
         yield from bad_prompt(self.prompt, self.facts_as == "text")
         yield from self._bad_rates(given)
+        if self.checkpoint is not None and Path(self.checkpoint).is_dir():
+            yield Complaint(("checkpoint",), f"{self.checkpoint} is a folder; give the name of a file")
+        if self.checkpoint is not None and not self.overwrite:
+            yield from of_each_seed(view, "checkpoint", "one file cannot keep them all; leave it out")
 
     def _bad_rates(self, given: Iterable[str]) -> Iterable[Complaint]:
         if self.lr_scheduler == "constant":

@@ -57,6 +57,8 @@ def write_checkpoint(path: Path, checkpoint: GraphCheckpoint) -> None:
 
 def read_checkpoint(path: Path) -> GraphCheckpoint:
     """Read a file, its tensors on the CPU; CheckpointError for a missing, unsafe, broken or contradictory one."""
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder, not a checkpoint of a graph language model")
     if not path.is_file():
         near = did_you_mean(path.name, [file.name for file in path.parent.glob(f"*{path.suffix}")])
         raise CheckpointError(f"no file {path}{near}")

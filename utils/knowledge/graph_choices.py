@@ -44,20 +44,25 @@ class Choices:
         return {name: values * there for name, values in found.items()}
 
 
-def choices_of(ctx: RunContext, asked: GraphLlmGenerate, asker: Asker) -> Choices:
-    """The samples of a split with their candidates; StepError where there are none."""
+def choices_of(ctx: RunContext, asked: GraphLlmGenerate, asker: Asker, n: int) -> Choices:
+    """The samples of a split with `n` candidates each; StepError where there are none."""
     sampled = asker.sampled(asked.split, asked.limit, in_words=False)
     if not len(sampled):
         raise StepError("subgraphs", f"{asked.subgraphs} has no sample of the {asked.split} part")
     if asked.candidates == "model":
-        return _by_model(ctx, asked, asker, sampled)
-    found = asker.candidates(sampled.samples, asked.num_candidates, asked.negative_sampling)
+        return _by_model(ctx, asked, asker, sampled, n)
+    found = asker.candidates(sampled.samples, n, asked.negative_sampling)
     right = np.zeros(found.shape, dtype=bool)
     right[:, 0] = True
-    return Choices(sampled, found, right, None, f"{asked.negative_sampling} negatives")
+    return Choices(sampled, found, right, None, f"{asked.negative_sampling} negatives{_of_split(asked)}")
 
 
-def _by_model(ctx: RunContext, asked: GraphLlmGenerate, asker: Asker, sampled: Sampled) -> Choices:
+def _of_split(asked: GraphLlmGenerate) -> str:
+    """What tells choices of the valid part from those of the test part, wherever they are compared."""
+    return "" if asked.split == "test" else f", {asked.split} part"
+
+
+def _by_model(ctx: RunContext, asked: GraphLlmGenerate, asker: Asker, sampled: Sampled, n: int) -> Choices:
     """The best items of the trained recommender for those users of the split whom it ranks."""
     from utils.recbole_port.top_items import TopItemsError, top_items
 
@@ -66,10 +71,10 @@ def _by_model(ctx: RunContext, asked: GraphLlmGenerate, asker: Asker, sampled: S
     titled = np.array([bool(row["title"]) for row in asker.items])
     try:
         # What has no title is no option, so that as many more are asked for.
-        top = top_items(ctx.trainer, ctx.data, asked.split, asked.num_candidates + int((~titled).sum()))
+        top = top_items(ctx.trainer, ctx.data, asked.split, n + int((~titled).sum()))
     except TopItemsError as error:
         raise StepError("num_candidates", str(error)) from error
-    best = np.argsort(~titled[top.items], axis=1, kind="stable")[:, : asked.num_candidates]
+    best = np.argsort(~titled[top.items], axis=1, kind="stable")[:, :n]
     items, scores = (np.take_along_axis(found, best, axis=1) for found in (top.items, top.scores))
     place = {user: row for row, user in enumerate(top.users)}
     rows = np.array([row for row, user in enumerate(sampled.samples.users) if user in place], dtype=np.int64)
@@ -82,5 +87,5 @@ def _by_model(ctx: RunContext, asked: GraphLlmGenerate, asker: Asker, sampled: S
         candidates,
         candidates == samples.targets[:, None],
         scores[of_top],
-        f"the top of {ctx.settings['model']}",
+        f"the top of {ctx.settings['model']}{_of_split(asked)}",
     )

@@ -20,7 +20,6 @@ from utils.knowledge.graph_lines import write_lines
 from utils.knowledge.graph_questions import Asker, Sampled
 from utils.knowledge.graph_record import note_choices
 from utils.knowledge.graph_scoring import Scorer
-from utils.knowledge.graph_training import checkpoint_path
 from utils.knowledge.graph_vectors import Vectors
 from utils.scenario.errors import StepError
 
@@ -81,8 +80,9 @@ def _generate(ctx: RunContext, asked: GraphLlmGenerate) -> StepResult:
     scores = _scores(opened, reads_graph, in_words, main)
     took = time.perf_counter() - started
     by_row = {main: scores} | {name: _baseline(opened, name, in_words) for name in asked.rows}
-    rows = {name: opened.choices.metrics(found, asked.metrics) for name, found in by_row.items()}
-    table = choice_table(main, rows)
+    metrics = asked.metrics_of(opened.choices.candidates.shape[1])
+    rows = {name: opened.choices.metrics(found, metrics) for name, found in by_row.items()}
+    table = choice_table(main, rows, _chance(opened, asked, metrics[0]))
     written: list[str] | None = None
     if asked.max_new_tokens:
         subjects = opened.asked(reads_graph, in_words)
@@ -114,8 +114,9 @@ def _open(ctx: RunContext, asked: GraphLlmGenerate) -> Opened:
     from utils.data.prompts import compile_template
     from utils.knowledge.graph_model import build, layout, load_llm
     from utils.knowledge.opened_subgraphs import open_subgraphs
+    from utils.report.choice_metrics import parse_metric
 
-    path = checkpoint_path(ctx, _trained_here(ctx) if asked.checkpoint is None else asked.checkpoint)
+    path = _trained_here(ctx) if asked.checkpoint is None else Path(asked.checkpoint)
     try:
         checkpoint = read_checkpoint(path)
         config = GraphConfig.read(path, checkpoint.config)
@@ -133,7 +134,14 @@ def _open(ctx: RunContext, asked: GraphLlmGenerate) -> Opened:
     if fingerprint(lm) != config.llm_fingerprint:
         raise StepError("checkpoint", f"{path} was trained with other weights of {config.llm} than those that are here")
     asker = Asker.of(ctx, opened, compile_template(config.prompt, path), lm, asked.truncate_history)
-    choices = choices_of(ctx, asked, asker)
+    n = asked.num_candidates or checkpoint.meta.get("parameters", {}).get("num_candidates", 20)
+    for name in asked.metrics_of(n):
+        try:
+            parse_metric(name, n)
+        except ValueError as error:
+            # Of a checkpoint from elsewhere the number of candidates is known only here.
+            raise StepError("metrics", str(error)) from error
+    choices = choices_of(ctx, asked, asker, n)
     try:
         around = layout(lm, asker.instruction(choices.asked, choices.candidates))
         model = build(ctx, config, lm, around, choices.candidates.shape[1])
@@ -153,10 +161,10 @@ def _refuse_other_training(ctx: RunContext, path: Path, checkpoint: GraphCheckpo
         raise StepError("checkpoint", f"{path} is no longer what this run has trained; give each run a file of its own")
 
 
-def _trained_here(ctx: RunContext) -> str | None:
-    """Where the latest training of this run was told to keep its checkpoint."""
+def _trained_here(ctx: RunContext) -> Path:
+    """The checkpoint of this run's latest training."""
     trainings = [step for step in ctx.record.steps if step["command"] == "graph_llm_train"]
-    return trainings[-1]["params"].get("checkpoint")
+    return Path(trainings[-1]["facts"]["checkpoint"])
 
 
 def _scores(opened: Opened, reads_graph: bool, in_words: bool, what: str) -> np.ndarray:
@@ -182,6 +190,15 @@ def _baseline(opened: Opened, name: str, in_words: bool) -> np.ndarray:
     subjects = opened.asked(True, True) if name == "llm_text" else choices.asked
     with opened.scorer.untouched():
         return opened.scorer.scores(subjects, choices.candidates, False, name)
+
+
+def _chance(opened: Opened, asked: GraphLlmGenerate, metric: str) -> dict[str, np.ndarray]:
+    """The row of chance, and how far chance scatters in each sample [S]: not where nothing right can be chosen."""
+    from utils.report.choice_metrics import chance_variance
+
+    variance = chance_variance(metric, opened.choices.candidates.shape[1])
+    there = opened.choices.right.any(axis=1)
+    return {"random": np.where(there, variance, 0.0)} if "random" in asked.rows else {}
 
 
 def _n_train(ctx: RunContext, users: tuple[str, ...]) -> np.ndarray:

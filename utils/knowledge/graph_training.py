@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -37,12 +38,24 @@ _OPTIONS = (
     "epochs", "grad_accum_steps", "learning_rate", "weight_decay", "betas", "clip_grad_norm", "lr_scheduler",
     "warmup_epochs", "min_lr", "early_stopping_patience",
 )  # fmt: skip
-DEFAULT_NAME = "graph_llm.pth"
 
 
 def checkpoint_path(ctx: RunContext, given: str | None) -> Path:
-    """Where a checkpoint lies: as given, or in the run's folder."""
-    return Path(given) if given is not None else ctx.run_dir / DEFAULT_NAME
+    """Where the checkpoint of the training under way is to lie: as given, or in the run's folder.
+
+    StepError where nothing can be written, which an hour later would be too late.
+    """
+    if given is None:
+        number = sum(step["command"] == "graph_llm_train" for step in ctx.record.steps)
+        return ctx.run_dir / ("graph_llm.pth" if number == 1 else f"graph_llm-{number}.pth")
+    path = Path(given)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise StepError("checkpoint", f"nothing can be written to {path.parent}: {error.strerror or error}") from error
+    return path
 
 
 def train(ctx: RunContext, asked: GraphLlmTrain) -> StepResult:

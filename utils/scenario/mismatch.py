@@ -95,6 +95,8 @@ def _words(schema: Schema) -> str:
     if kind == "array":
         items = in_words(_branches(schema.get("items", {})))
         several = "values" if items == "any value" else _plural(items)
+        if schema.get("minItems", 0) > 1 and schema["minItems"] == schema.get("maxItems"):
+            return f"a list of {schema['minItems']} {several}"
         return f"a list of one or more {several}" if schema.get("minItems") else f"a list of {several}"
     if kind == "object":
         if schema.get("properties"):

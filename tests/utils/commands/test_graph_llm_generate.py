@@ -519,3 +519,37 @@ def test_without_samples_nobody_is_asked(here: Workspace) -> None:
     torch.save(content, here.vectors / "untested.pt")
     message = error_of(here.run([generate(**KEPT, subgraphs="untested.pt")], "untested"))
     assert message == "graph_llm_generate.subgraphs: untested.pt has no sample of the test part"
+
+
+def test_it_is_asked_among_as_many_as_it_was_trained_with_unless_told_otherwise(here: Workspace) -> None:
+    run = done(here.run([{"graph_llm_generate": {**KEPT}}], "as_trained"))
+    rows = run.facts("graph_llm_generate")["table"]["rows"]
+    # Five candidates: of the default metrics those that five have; of ten there is no recall.
+    assert list(rows["graph_llm"]) == ["accuracy", "recall@1", "recall@3", "recall@5"]
+    assert rows["random"]["accuracy"] == pytest.approx(1 / 5)
+    step = {"graph_llm_generate": {**KEPT, "metrics": ["recall@9"]}}
+    message = error_of(here.run([step], "more_than_there_are"))
+    assert message.startswith("graph_llm_generate.metrics: metric 'recall@9': recall@K takes a K from 1 to 5")
+
+
+def test_choices_of_the_valid_part_stand_apart_from_those_of_the_test_part(here: Workspace) -> None:
+    others = {
+        split: done(here.run([generate(**KEPT, split=split)], f"of_{split}")).record.stages["graph_llm"]["candidates"]
+        for split in ("test", "valid")
+    }
+    assert others["test"]["others"] == "uniform negatives"
+    assert others["valid"]["others"] == "uniform negatives, valid part"
+
+
+def test_a_metric_is_asked_for_once(here: Workspace) -> None:
+    (problem,) = problems_of(here, [generate(**KEPT, metrics=["recall@1", "accuracy", "recall@1"])])
+    assert "graph_llm_generate.metrics: recall@1 is there already" in problem
+
+
+def test_vectors_of_several_seeds_need_overwrite(here: Workspace) -> None:
+    steps = [train(), generate(users_emb_file="seeds.pt")]
+    (problem,) = problems_of(here, steps, seeds=[1, 2])
+    assert "graph_llm_generate.users_emb_file: each of 2 seeds trains a model of its own" in problem
+    assert problems_of(here, [train(), generate(users_emb_file="seeds.pt", overwrite=True)], seeds=[1, 2]) == []
+    # The vectors of one checkpoint are the same under each seed.
+    assert problems_of(here, [generate(**KEPT, users_emb_file="seeds.pt")], seeds=[1, 2]) == []

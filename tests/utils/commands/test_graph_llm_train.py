@@ -243,7 +243,6 @@ def test_without_train_samples_there_is_nothing_to_train_on(here: Workspace) -> 
             {"llm_mode": "lora", "lora": {"target_modules": ["lm_head"]}},
             "lora.target_modules: the model has no linear layer 'lm_head' (it has down_proj, ",
         ),
-        ({"llm": "saved"}, "llm: the model 'saved' cannot be loaded ("),
         ({"llm": "short"}, "truncate_history: the prompt of 'u1' takes "),
         (
             {"llm": "abc"},
@@ -332,3 +331,32 @@ def test_other_subgraphs_are_refused(here: Workspace) -> None:
     message = error_of(here.run([train()], "other_split", eval_args=split))
     assert message.startswith("graph_llm_train.subgraphs: ")
     assert "(written from another train part); run retrieve_subgraph again" in message
+
+
+def test_a_checkpoint_of_several_seeds_has_no_name_of_its_own(here: Workspace) -> None:
+    (problem,) = problems_of(here, [train(checkpoint="saved/s.pth")], seeds=[1, 2])
+    assert "graph_llm_train.checkpoint: each of 2 seeds trains a model of its own" in problem
+    assert problems_of(here, [train()], seeds=[1, 2]) == []
+
+
+def test_a_folder_is_no_place_for_a_checkpoint(here: Workspace) -> None:
+    (problem,) = problems_of(here, [train(checkpoint="saved")])
+    assert "graph_llm_train.checkpoint: saved is a folder; give the name of a file" in problem
+
+
+def test_where_nothing_can_be_written_nothing_is_trained(here: Workspace) -> None:
+    run = here.run([train(checkpoint="lm/config.json/x.pth")], "no_place")
+    assert error_of(run).startswith("graph_llm_train.checkpoint: nothing can be written to lm/config.json: ")
+    assert not any("epoch" in line for line in run.console.lines)
+
+
+def test_two_trainings_of_a_run_keep_two_checkpoints(here: Workspace) -> None:
+    run = done(here.run([train(), train(learning_rate=1e-4)], "two"))
+    kept = [step["facts"]["checkpoint"] for step in run.record.steps]
+    assert [name.rpartition("/")[2] for name in kept] == ["graph_llm.pth", "graph_llm-2.pth"]
+    assert all((here.folder / name).is_file() for name in kept)
+
+
+def test_a_folder_without_a_model_is_known_before_anything_runs(here: Workspace) -> None:
+    (problem,) = problems_of(here, [train(llm="saved")])
+    assert "graph_llm_train.llm: the folder saved holds no config.json, and so no language model" in problem

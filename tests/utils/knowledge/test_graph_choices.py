@@ -76,7 +76,7 @@ def test_the_top_of_a_recommender_passes_over_what_has_no_title(
     monkeypatch.setattr(top_items, "top_items", first)
     monkeypatch.setattr(asker.ctx, "trainer", object())
     asked = GraphLlmGenerate(candidates="model", num_candidates=2)
-    found = choices_of(asker.ctx, asked, asker)
+    found = choices_of(asker.ctx, asked, asker, 2)
     assert found.candidates.tolist() == [[4, 7]] * len(users)
     assert found.ranked is not None
     assert found.ranked.tolist() == [[3.0, 1.0]] * len(users)
