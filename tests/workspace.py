@@ -151,8 +151,6 @@ def _merged(settings: dict[str, Any]) -> dict[str, Any]:
     merged = {**copy.deepcopy(SETTINGS), **settings}
     if merged["model"] != "BPR" and "embedding_size" not in settings:
         del merged["embedding_size"]
-    if "seeds" in settings:
-        del merged["seed"]
     return merged
 
 

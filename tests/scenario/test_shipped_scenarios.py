@@ -39,6 +39,8 @@ def test_a_shipped_scenario_is_valid_for_editors(path, validator):
 def test_the_shipped_scenarios_of_a_folder_can_be_run(folder, tmp_path, monkeypatch):
     # In the order of their names, as they are run: one may use vectors that an earlier one writes.
     monkeypatch.chdir(tmp_path)
+    # Their templates are given by paths from the checkout, where people stand.
+    (tmp_path / "experiments").symlink_to(EXPERIMENTS)
     if folder.name == "ml-1m":
         _prepare_ml1m(tmp_path)
     written = set()

@@ -122,6 +122,8 @@ def test_nothing_to_write_writes_nothing(lm: CausalLM) -> None:
 
 def test_names_of_models(tmp_path: Path) -> None:
     assert why_missing(SMOLLM2) is None
+    assert why_missing(str(tmp_path)) == f"the folder {tmp_path} holds no config.json, and so no language model"
+    (tmp_path / "config.json").touch()
     assert why_missing(str(tmp_path)) is None
     assert why_missing("HuggingFaceTB/SmolLM2-135M-Instruct") is None
     accepted = (
@@ -138,6 +140,7 @@ def test_a_package_that_is_missing_says_what_to_install(monkeypatch: pytest.Monk
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
     with pytest.raises(CausalLMError, match="cannot be loaded"):
         load(str(tmp_path), CPU, tmp_path)
 

@@ -99,7 +99,7 @@ def _numbers(record: RunRecord) -> Any:
     """The stage of the training without times and names of this run."""
     stage = json.loads(json.dumps(record.stages["graph_llm"]))
     for epoch in stage["epochs"]:
-        del epoch["train_s"]
+        del epoch["train_s"], epoch["valid_s"]
     assert stage.pop("trained_by") == record.run_id
     return stage
 
