@@ -55,7 +55,7 @@ def why_missing(name: str) -> str | None:
         whole = (Path(name) / "config.json").is_file()
         return None if whole else f"the folder {name} holds no config.json, and so no language model"
     # A hub's names have one slash; only loading tells whether there is such a model.
-    if (name.count("/") == 1 and name[0] not in "/.~" and not name.endswith("/")):
+    if name.count("/") == 1 and name[0] not in "/.~" and not name.endswith("/"):
         return None
     return f"no model '{name}'{did_you_mean(name, PACKAGED)} (accepted: {_accepted()})"
 

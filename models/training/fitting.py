@@ -67,6 +67,7 @@ def fit(
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[int], None] = lambda samples: None,
     keeper: Keeper | None = None,
+    scale: Callable[[str], float] = lambda name: 1.0,
 ) -> list[Epoch]:
     """Train the parameters of `module` with `requires_grad`; leave it as after its best epoch, in evaluation mode.
 
@@ -77,6 +78,7 @@ def fit(
     on_epoch: told of each epoch as it ends, and not of those that `keeper` brought back, which are returned as well.
     on_step: told how many samples have been trained on since the training began, in all its processes.
     keeper: with one, a training that was killed goes on at its last kept step.
+    scale: of a parameter's name: how many times the schedule's learning rate it has.
 
     FittingError for a module without such parameters, for losses that none of them takes part in, and for a loss or a
     gradient that is not finite, before it has changed a parameter.
@@ -84,8 +86,15 @@ def fit(
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     if not parameters:
         raise FittingError("there is nothing to train: no parameter has requires_grad")
+    by_scale: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            by_scale.setdefault(scale(name), []).append(parameter)
     optimizer = torch.optim.AdamW(
-        parameters, lr=options.learning_rate, betas=options.betas, weight_decay=options.weight_decay
+        [{"params": own, "scale": times} for times, own in by_scale.items()],
+        lr=options.learning_rate,
+        betas=options.betas,
+        weight_decay=options.weight_decay,
     )
     progress = Progress(module, optimizer, keeper)
     while not _is_over(progress, options):
@@ -142,7 +151,7 @@ def _epoch(
         train_loss=part.loss / part.samples,
         valid_loss=loss,
         valid_accuracy=accuracy,
-        learning_rate=optimizer.param_groups[0]["lr"],
+        learning_rate=optimizer.param_groups[0]["lr"] / optimizer.param_groups[0]["scale"],
         seconds=ended - started,
         best=loss is None or lowest is None or loss < lowest,
         valid_s=ended - trained,
@@ -159,7 +168,7 @@ def _set_rate(optimizer: torch.optim.Optimizer, options: FitOptions, progress_ep
         lr_scheduler=options.lr_scheduler,
     )
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["scale"]
 
 
 def _step(

@@ -41,7 +41,7 @@ class GraphConfig:
         return cls(
             asked.llm,
             asked.llm_mode,
-            asked.lora.model_dump() if asked.llm_mode == "lora" else None,
+            asked.lora.model_dump(exclude={"learning_rate"}) if asked.llm_mode == "lora" else None,
             asked.facts_as,
             asked.gnn.model_dump() if reads else None,
             asked.projector_hidden if reads else None,

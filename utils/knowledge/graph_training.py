@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,7 +155,7 @@ def _fit(
             ctx.on_epoch(name, epoch_facts(asdict(epoch)))
 
     try:
-        epochs = fit(task.model, task, _options(asked), on_epoch, on_step, keeper)
+        epochs = fit(task.model, task, _options(asked), on_epoch, on_step, keeper, _scale(asked))
     except FittingError as error:
         raise StepError(None, str(error)) from error
     finally:
@@ -165,6 +165,12 @@ def _fit(
     # Those that were trained before a kill are told here for the first time.
     note_training(ctx, asked, retrieved, marked, [asdict(epoch) for epoch in epochs])
     return epochs
+
+
+def _scale(asked: GraphLlmTrain) -> Callable[[str], float]:
+    """Adapters may have a rate of their own."""
+    own = asked.lora.learning_rate or asked.learning_rate
+    return lambda name: own / asked.learning_rate if "lora_" in name else 1.0
 
 
 def _options(asked: GraphLlmTrain) -> FitOptions:
