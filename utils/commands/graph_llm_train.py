@@ -82,7 +82,7 @@ class GraphLlmTrain(Command):
     epochs: PositiveInt = 3
     batch_size: PositiveInt = 5
     grad_accum_steps: PositiveInt = Field(2, description="Batches of one step of the optimizer.")
-    learning_rate: Above0 = Field(1e-5, description="K-RagRec's; a small model wants 1e-4 to 1e-3.")
+    learning_rate: Above0 = Field(1e-5, description="K-RagRec's; adapters of a small model want more, see lora.")
     weight_decay: AtLeast0 = 0.05
     betas: Annotated[list[Share], Field(min_length=2, max_length=2)] = Field([0.9, 0.95])
     clip_grad_norm: Above0 | None = 0.1

@@ -441,3 +441,20 @@ def test_an_epoch_without_batches_is_refused() -> None:
     module = _module()
     with pytest.raises(FittingError, match="epoch 0 has no batches"):
         fit(module, _Regression(module, []), OPTIONS)
+
+
+def test_a_parameter_may_have_a_multiple_of_the_rate() -> None:
+    # Adam's first step moves a parameter by its rate, whatever the gradient; the second weight has ten times as much.
+    module = nn.ParameterDict({"a": nn.Parameter(torch.zeros(1)), "b": nn.Parameter(torch.zeros(1))})
+
+    class Sum(_Unvalidated):
+        def loss(self, batch: range) -> Tensor:
+            return -(module["a"] + module["b"]).sum()
+
+    options = FitOptions(
+        epochs=1, grad_accum_steps=1, learning_rate=0.01, weight_decay=0, lr_scheduler="constant", warmup_epochs=0
+    )
+    (epoch,) = fit(module, Sum(module, [range(4)]), options, scale=lambda name: 10.0 if name == "b" else 1.0)
+    assert module["a"].item() == pytest.approx(0.01, rel=1e-3)
+    assert module["b"].item() == pytest.approx(10 * 0.01, rel=1e-3)
+    assert epoch.learning_rate == pytest.approx(0.01)
