@@ -102,8 +102,11 @@ class RetrieveSubgraph(Command):
     max_neighbors: PositiveInt = Field(64, description="How many neighbours of a centre its subgraph has at most.")
     train_windows: NonNegativeInt = Field(
         0,
-        description="How many of a user's latest train items are targets of samples, as graph_llm_train needs them; "
+        description="How many of a user's train items are targets of samples, as graph_llm_train needs them; "
         "with their valid and test items. 0: no samples.",
+    )
+    windows: Literal["latest", "random"] = Field(
+        "latest", description="Which train items these are: the latest, or drawn by the seed."
     )
     file_out: VectorFileName = Field(
         "subgraphs.pt", description="Each user's centres and their scores, and those of each sample."
@@ -131,6 +134,8 @@ class RetrieveSubgraph(Command):
         yield from bad_retriever(self.retriever, self.retriever_options, self.model_fields_set, self.search)
         yield from bad_texts(self.named_text, self.missing_text, self.model_fields_set)
         yield from bad_windows(view, self.train_windows)
+        if "windows" in self.model_fields_set and not self.train_windows:
+            yield Complaint(("windows",), "nothing reads it without train_windows; remove it")
         yield from bad_outputs({name: getattr(self, name) for name in _FILES})
 
     def vector_files_written(self) -> Iterable[str]:

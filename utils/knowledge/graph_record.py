@@ -22,7 +22,7 @@ _ALIKE = (
     "warmup_epochs", "min_lr", "early_stopping_patience", "truncate_history", "limit",
 )  # fmt: skip
 # The same of how the samples were made.
-_ASKED_ALIKE = ("train_windows", "history_length", "min_rating")
+_ASKED_ALIKE = ("train_windows", "windows", "history_length", "min_rating")
 _KNOWLEDGE = {"tokens": ["graph"], "text": ["text"], "none": []}
 
 

@@ -15,6 +15,7 @@ from utils.knowledge.histories import is_liked
 from utils.scenario.errors import StepError
 
 Split = Literal["train", "valid", "test"]
+Windows = Literal["latest", "random"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 
 
@@ -50,12 +51,18 @@ def why_not_in_time(settings: Mapping[str, Any]) -> str | None:
 
 
 def samples_of(
-    ctx: RunContext, length: int, min_rating: float | None, train_windows: int, titles: Sequence[str]
+    ctx: RunContext,
+    length: int,
+    min_rating: float | None,
+    train_windows: int,
+    titles: Sequence[str],
+    windows: Windows = "latest",
 ) -> tuple[dict[Split, Samples], dict[Split, dict[str, int]]]:
     """The samples of each split, and for the record how many were asked for and left out.
 
-    Targets are the `train_windows` latest items of each user's train part, whatever their rating, their valid item and
-    their test item. A history are the `length` latest items before the target, of those rated `min_rating` or more
+    Targets are `train_windows` items of each user's train part, whatever their rating, their valid item and their test
+    item. windows: those of the train part are the latest, or drawn by the run's seed from all that follow on a history;
+    what a user meets first is more popular, and the easier to learn from. A history are the `length` latest items before the target, of those rated `min_rating` or more
     (None: of all): for valid of the train part, for test of train and valid part. Within a part ties in time are
     ordered by item token; a later part is later. titles [n_items]: an item without one is no target.
     Left out are targets on an empty history (`skipped`) and, of the others, those without a title (`untitled`).
@@ -86,7 +93,10 @@ def samples_of(
     counts: dict[Split, dict[str, int]] = {}
     for split in SPLITS:
         asked = np.flatnonzero(of_split == split)
-        if split == "train":
+        if split == "train" and windows == "random":
+            asked = asked[(histories[asked, 0] >= 0) & ~untitled[targets[asked]]]
+            asked = asked[_drawn(owners[asked], train_windows, config["seed"])]
+        elif split == "train":
             asked = asked[_from_the_end(owners[asked]) < train_windows]
         known = asked[histories[asked, 0] >= 0]
         kept = known[~untitled[targets[known]]]
@@ -128,6 +138,12 @@ def _liked_before(owners: np.ndarray, items: np.ndarray, liked: np.ndarray, leng
     # One more at the end, for what is not there.
     of_liked = np.append(items[liked], np.int32(-1))
     return of_liked[np.where(places < before[:, None], places, -1)]
+
+
+def _drawn(owners: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """[m]: places of up to `n` rows of each owner, drawn without replacement, in their own order. owners: sorted."""
+    order = np.lexsort((np.random.default_rng(seed).random(len(owners)), owners))
+    return np.sort(order[_from_the_end(owners) < n])
 
 
 def _from_the_end(owners: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ _TOLD = (
     "kg_file", "link_file", "link_ids_from", "graph_hops", "entity_names", "title_field", "named_text", "missing_text",
     "describe_max_titles", "min_center_items", "text_encoder", "index_orders", "propagation", "history_length",
     "min_rating", "popularity_policy", "popularity_threshold", "retriever", "retriever_options", "top_k", "search",
-    "rerank_top_n", "rerank_query", "max_neighbors", "train_windows",
+    "rerank_top_n", "rerank_query", "max_neighbors", "train_windows", "windows",
 )  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def difference(ctx: RunContext, asked: RetrieveSubgraph, there: SubgraphFile) ->
     if there.meta.get("train_fingerprint") != ctx.train_fingerprint:
         return "written from another train part"
     # A file from before there were samples does not say that it has none.
-    before, now = {"train_windows": 0, **there.meta.get("parameters", {})}, told(asked)
+    before, now = {"train_windows": 0, "windows": "latest", **there.meta.get("parameters", {})}, told(asked)
     for name, value in now.items():
         if before.get(name) != value:
             return f"{name} is {_shown(before.get(name))} there and {_shown(value)} here"

@@ -64,7 +64,7 @@ def prepare(ctx: RunContext, asked: RetrieveSubgraph) -> Prepared:
     counts: dict[str, Any] = {}
     if asked.train_windows:
         samples, counts["samples"] = samples_of(
-            ctx, asked.history_length, asked.min_rating, asked.train_windows, opened.item_names
+            ctx, asked.history_length, asked.min_rating, asked.train_windows, opened.item_names, asked.windows
         )
     unencoded = _unencoded(asked, own, opened)
     decide = (
