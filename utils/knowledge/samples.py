@@ -62,9 +62,10 @@ def samples_of(
 
     Targets are `train_windows` items of each user's train part, whatever their rating, their valid item and their test
     item. windows: those of the train part are the latest, or drawn by the run's seed from all that follow on a history;
-    what a user meets first is more popular, and the easier to learn from. A history are the `length` latest items before the target, of those rated `min_rating` or more
-    (None: of all): for valid of the train part, for test of train and valid part. Within a part ties in time are
-    ordered by item token; a later part is later. titles [n_items]: an item without one is no target.
+    what a user meets first is more popular, and easier to learn from. A history are the `length` latest items before
+    the target, of those rated `min_rating` or more (None: of all): for valid of the train part, for test of train and
+    valid part. Within a part ties in time are ordered by item token; a later part is later. titles [n_items]: an item
+    without one is no target.
     Left out are targets on an empty history (`skipped`) and, of the others, those without a title (`untitled`).
     StepError at `train_windows` for a split that does not hold back the last two items of each user.
     """

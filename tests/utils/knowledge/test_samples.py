@@ -177,3 +177,28 @@ def test_parts_that_lie_in_files_are_no_split_by_time() -> None:
         "the parts lie in files (benchmark_filename); remove it and "
         "set eval_args: {split: {LS: valid_and_test}, order: TO}"
     )
+
+
+def test_drawn_windows_are_any_targets_that_follow_on_a_history(by_hand: Workspace) -> None:
+    ctx = by_hand.context()
+    every = told(ctx, samples_of(ctx, 2, 4, 9, TITLED)[0]["train"])
+    # Of u1 follow i2, i3 and i4 on a history, of u4 i12 and i11; of u2 and u3 nothing.
+    assert [(user, target) for user, target, _ in every] == [
+        ("u1", "i2"), ("u1", "i3"), ("u1", "i4"), ("u4", "i12"), ("u4", "i11"),
+    ]  # fmt: skip
+    seen = set()
+    for seed in range(12):
+        found, counts = samples_of(by_hand.context(seed=seed), 2, 4, 1, TITLED, "random")
+        drawn = told(ctx, found["train"])
+        assert [user for user, _, _ in drawn] == ["u1", "u4"]
+        assert all(row in every for row in drawn)
+        assert counts["train"] == {"asked": 2, "skipped": 0, "untitled": 0}
+        seen |= {target for _, target, _ in drawn}
+    # In twelve seeds each of three is missed with a chance of (2/3)^12 = .008, each of two with (1/2)^12 = .0002.
+    assert seen == {"i2", "i3", "i4", "i12", "i11"}
+
+
+def test_drawn_windows_are_the_same_under_the_same_seed(by_hand: Workspace) -> None:
+    ctx = by_hand.context()
+    first, second = (told(ctx, samples_of(ctx, 2, 4, 2, TITLED, "random")[0]["train"]) for _ in range(2))
+    assert first == second
