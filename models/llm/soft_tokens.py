@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from models.graph.batches import SubgraphBatch, batch_of
 from models.graph.encoder import GraphEncoder
@@ -14,6 +15,7 @@ from models.graph.projector import Projector
 from models.graph.subgraphs import Subgraphs
 
 GraphTokens = Literal["per_subgraph", "mean"]
+TokenLength = Literal["embeddings", "free"]
 
 
 @dataclass(frozen=True)
@@ -40,15 +42,19 @@ class SoftTokens:
 
 
 class GraphReader(nn.Module):
-    """A graph encoder and a projector: what turns subgraphs into soft tokens."""
+    """A graph encoder and a projector: what turns subgraphs into soft tokens.
 
-    def __init__(self, encoder: GraphEncoder, projector: Projector) -> None:
+    length: the Euclidean norm of every token, None for whatever the projector makes of it, as in the released code.
+    Tokens that grow longer than the words beside them drown these in the first layer's sums.
+    """
+
+    def __init__(self, encoder: GraphEncoder, projector: Projector, length: float | None = None) -> None:
         super().__init__()
-        self.encoder, self.projector = encoder, projector
+        self.encoder, self.projector, self.length = encoder, projector, length
 
     def forward(self, batch: SubgraphBatch) -> SoftTokens:
         """Each distinct subgraph is encoded and projected once; a subgraph's vector depends on its centre alone."""
-        return SoftTokens(self.projector(self.encoder(batch.data)), batch.inverse.flatten(1))
+        return SoftTokens(self._tokens(batch), batch.inverse.flatten(1))
 
     def read_all(
         self,
@@ -68,7 +74,7 @@ class GraphReader(nn.Module):
         there = (distinct >= 0).any(dim=1)
         with torch.no_grad():
             parts = [
-                self.projector(self.encoder(batch_of(subgraphs, part, expansion, hops).data))
+                self._tokens(batch_of(subgraphs, part, expansion, hops))
                 for part in distinct[there].split(at_once)
             ]
         table = (
@@ -76,3 +82,13 @@ class GraphReader(nn.Module):
         )
         place = torch.where(there, there.cumsum(0) - 1, -1)
         return SoftTokens(table, place[which].reshape(len(asked), -1).to(table.device))
+
+    def _tokens(self, batch: SubgraphBatch) -> torch.Tensor:
+        """[distinct subgraphs, dim] float32."""
+        projected = self.projector(self.encoder(batch.data))
+        return projected if self.length is None else self.length * functional.normalize(projected, dim=-1)
+
+
+def mean_length(embeddings: torch.Tensor) -> float:
+    """The mean Euclidean norm of a language model's word embeddings [words, dim]."""
+    return float(embeddings.detach().float().norm(dim=-1).mean())

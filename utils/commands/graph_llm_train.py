@@ -26,7 +26,7 @@ from utils.commands.graph_llm_spec import (
 from utils.context import RunContext
 from utils.scenario.vector_names import VectorFileName
 
-_OF_TOKENS = ("gnn", "projector_hidden", "graph_tokens")
+_OF_TOKENS = ("gnn", "projector_hidden", "graph_tokens", "token_length")
 Share = Annotated[float, Field(ge=0, lt=1)]
 AtLeast0 = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -70,6 +70,9 @@ class GraphLlmTrain(Command):
     graph_tokens: Literal["per_subgraph", "mean"] = Field(
         "per_subgraph", description="One token a subgraph (the paper), or one for all (the released code)."
     )
+    token_length: Literal["embeddings", "free"] = Field(
+        "embeddings", description="How long these are: as the model's words on average, or as projected (the code)."
+    )
     prompt: str | None = Field(None, description="A jinja2 file with the question; default ours.")
     num_candidates: Candidates = Field(20, description="The item that follows and so many less one that do not.")
     negative_sampling: NegativeSampling = Field(
@@ -97,6 +100,9 @@ class GraphLlmTrain(Command):
     )
     truncate_history: bool = Field(False, description="Leave out the oldest items of a history that is too long.")
     limit: PositiveInt | None = Field(None, description="Only the first so many users, for a try.")
+    valid_limit: PositiveInt | None = Field(
+        None, description="Only so many of them are asked after each epoch; all when absent."
+    )
     overwrite: bool = Field(False, description="Replace a checkpoint of anything else.")
 
     def check(self, view: PlanView) -> Iterable[Complaint]:

@@ -18,7 +18,7 @@ FactsAs = Literal["tokens", "text", "none"]
 class GraphConfig:
     """The parts of the model, by the names of the command's parameters; plain values.
 
-    lora: None with a frozen model. gnn, projector_hidden, graph_tokens: None where no graph is read as tokens.
+    lora: None with a frozen model. gnn, projector_hidden, graph_tokens, token_length: None where no graph is read as tokens.
     prompt: the template itself, so that a question is asked as it was trained on.
     llm_fingerprint: of the language model's weights; in_dim: the width of nodes' vectors.
     """
@@ -30,6 +30,7 @@ class GraphConfig:
     gnn: dict[str, Any] | None
     projector_hidden: int | None
     graph_tokens: Literal["per_subgraph", "mean"] | None
+    token_length: Literal["embeddings", "free"] | None
     prompt: str
     llm_fingerprint: str
     in_dim: int
@@ -46,6 +47,7 @@ class GraphConfig:
             asked.gnn.model_dump() if reads else None,
             asked.projector_hidden if reads else None,
             asked.graph_tokens if reads else None,
+            asked.token_length if reads else None,
             prompt,
             llm_fingerprint,
             in_dim,

@@ -81,7 +81,7 @@ def build(ctx: RunContext, config: GraphConfig, lm: CausalLM, around: ChatLayout
 def _reader(config: GraphConfig, lm: CausalLM) -> GraphReader | None:
     from models.graph.encoder import GraphEncoder, GraphEncoderError
     from models.graph.projector import Projector
-    from models.llm.soft_tokens import GraphReader
+    from models.llm.soft_tokens import GraphReader, mean_length
 
     if config.gnn is None or config.projector_hidden is None:
         return None
@@ -89,8 +89,10 @@ def _reader(config: GraphConfig, lm: CausalLM) -> GraphReader | None:
         encoder = GraphEncoder(config.in_dim, config.in_dim, **config.gnn)
     except GraphEncoderError as error:
         raise StepError(f"gnn.{error.parameter}", str(error)) from error
-    width = lm.model.get_input_embeddings().weight.shape[1]
-    return GraphReader(encoder, Projector(encoder.hidden_dim, config.projector_hidden, width)).to(lm.model.device)
+    words = lm.model.get_input_embeddings().weight
+    projector = Projector(encoder.hidden_dim, config.projector_hidden, words.shape[1])
+    length = mean_length(words) if config.token_length == "embeddings" else None
+    return GraphReader(encoder, projector, length).to(lm.model.device)
 
 
 def context_of(lm: CausalLM) -> int:

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 _VERSION = 1
 # What a person has asked for otherwise, in the order in which it is told.
 _TOLD = (
-    "subgraphs", "llm", "llm_mode", "lora", "facts_as", "gnn", "projector_hidden", "graph_tokens", "prompt",
+    "subgraphs", "llm", "llm_mode", "lora", "facts_as", "gnn", "projector_hidden", "graph_tokens", "token_length", "prompt",
     "num_candidates", "negative_sampling", "shuffle_options", "loss_on", "epochs", "batch_size", "grad_accum_steps",
     "learning_rate", "weight_decay", "betas", "clip_grad_norm", "lr_scheduler", "warmup_epochs", "min_lr",
-    "early_stopping_patience", "truncate_history", "limit",
+    "early_stopping_patience", "truncate_history", "limit", "valid_limit",
 )  # fmt: skip
 _OPTIONS = (
     "epochs", "grad_accum_steps", "learning_rate", "weight_decay", "betas", "clip_grad_norm", "lr_scheduler",
@@ -123,7 +123,9 @@ def _chosen(asker: Asker, asked: GraphLlmTrain, split: Any) -> Any:
     """The samples of a split and their candidates; of valid None where there are none, of train StepError."""
     from utils.knowledge.graph_task import Chosen
 
-    sampled = asker.sampled(split, asked.limit, asked.facts_as == "text")
+    limits = [asked.limit] if split == "train" else [asked.limit, asked.valid_limit]
+    limit = min((one for one in limits if one is not None), default=None)
+    sampled = asker.sampled(split, limit, asked.facts_as == "text")
     if not len(sampled):
         if split == "train":
             raise StepError("subgraphs", f"{asked.subgraphs} has no sample of the train part")

@@ -16,12 +16,12 @@ def test_it_has_as_many_parameters_as_the_released_one() -> None:
     assert count == (1024 * 2048 + 2048) + (2048 * 4096 + 4096) == 10_491_904
 
 
-def test_it_is_linear_sigmoid_linear() -> None:
+def test_it_is_linear_sigmoid_less_a_half_linear() -> None:
     projector = Projector(1, 1, 1)
     with torch.no_grad():
         for parameter, value in zip(projector.parameters(), (2.0, 1.0, 3.0, -1.0), strict=True):
             parameter.fill_(value)
-    expected = 3 / (1 + math.exp(-(2 * 0.5 + 1))) - 1
+    expected = 3 * (1 / (1 + math.exp(-(2 * 0.5 + 1))) - 0.5) - 1
     torch.testing.assert_close(projector(torch.tensor([0.5])), torch.tensor([expected]))
 
 

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy, log_softmax
 from models.graph.subgraphs import Subgraphs
 from models.llm.graph_llm import Frame, GraphLLM, GraphLLMError, QuestionBatch
 from models.llm.lora import LoraError, LoraOptions, add_lora
-from models.llm.soft_tokens import GraphReader, SoftTokens
+from models.llm.soft_tokens import GraphReader, SoftTokens, mean_length
 from tests.models.llm.tiny_lm import HIDDEN, tiny_lm
 
 FRAME = Frame(head=(1, 5, 6), tail=(7, 8), options=(10, 11, 12, 13), end=2)
@@ -168,6 +168,18 @@ def test_a_subgraph_is_read_once_however_many_samples_ask_for_it() -> None:
     together = own(batch_of(graph(), centres))
     torch.testing.assert_close(tokens.table, together.table)
     assert tokens.places.tolist() == together.places.tolist()
+
+
+def test_tokens_are_as_long_as_the_words_beside_them_on_average_and_point_as_projected() -> None:
+    from models.graph.batches import batch_of
+
+    words = torch.tensor([[3.0, 4.0], [0.0, 1.0]], dtype=torch.bfloat16)
+    assert mean_length(words) == (5 + 1) / 2
+    free, centres = reader(), torch.tensor([[1, 0]])
+    fixed = GraphReader(free.encoder, free.projector, length=mean_length(words))
+    found, projected = (one(batch_of(graph(), centres)).table for one in (fixed, free))
+    torch.testing.assert_close(found, projected * (3 / projected.norm(dim=1, keepdim=True)))
+    torch.testing.assert_close(fixed.read_all(graph(), centres, "star", 1).table, found)
 
 
 def test_samples_that_ask_for_nothing_read_nothing() -> None:

@@ -65,6 +65,7 @@ def test_the_checkpoint_holds_what_was_trained_and_how_to_build_the_rest(trained
         ({"llm_mode": "lora", "facts_as": "text", "limit": 4}, {"lm"}),
         ({"llm_mode": "lora", "facts_as": "none", "loss_on": "options"}, {"lm"}),
         ({"gnn": {**GNN, "type": "gat", "norm": "batch"}, "graph_tokens": "mean"}, {"reader"}),
+        ({"token_length": "free"}, {"reader"}),
     ],
 )
 def test_the_language_model_stays_as_it_is_and_all_that_is_trained_moves(
@@ -116,6 +117,7 @@ REPLACE = "; set overwrite: True, or name another file"
         ({"epochs": 3}, {}, "epochs is 2 there and 3 here"),
         ({"graph_tokens": "mean"}, {}, "graph_tokens is per_subgraph there and mean here"),
         ({"limit": 5}, {}, "limit is None there and 5 here"),
+        ({"token_length": "free"}, {}, "token_length is embeddings there and free here"),
         ({}, {"seed": 8}, "seed is 7 there and 8 here"),
     ],
 )
@@ -196,6 +198,14 @@ def test_only_the_first_users_are_asked_for_a_try(here: Workspace) -> None:
     facts = done(here.run([train(limit=4)], "few")).facts("graph_llm_train")
     # Two windows of four users.
     assert (facts["train_samples"], facts["valid_samples"]) == (8, 4)
+
+
+@pytest.mark.parametrize(("limits", "asked"), [({"valid_limit": 3}, 3), ({"valid_limit": 9, "limit": 4}, 4)])
+def test_fewer_users_may_be_asked_after_an_epoch_than_in_it(
+    here: Workspace, limits: dict[str, int], asked: int
+) -> None:
+    facts = done(here.run([train(epochs=1, **limits)], f"valid-{asked}")).facts("graph_llm_train")
+    assert (facts["train_samples"], facts["valid_samples"]) == (2 * limits.get("limit", 30), asked)
 
 
 def test_the_betas_of_a_scenario_are_those_of_the_optimizer(here: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,8 @@ def test_only_what_is_built_is_in_it() -> None:
         "type": "gt", "num_layers": 3, "hidden_dim": 1024, "num_heads": 4, "dropout": 0.0, "norm": "layer"
     }  # fmt: skip
     assert (frozen.projector_hidden, frozen.graph_tokens) == (2048, "per_subgraph")
-    assert (text.gnn, text.projector_hidden, text.graph_tokens) == (None, None, None)
+    assert frozen.token_length == "embeddings"
+    assert (text.gnn, text.projector_hidden, text.graph_tokens, text.token_length) == (None,) * 4
 
 
 @pytest.mark.parametrize(
