@@ -74,8 +74,7 @@ class GraphReader(nn.Module):
         there = (distinct >= 0).any(dim=1)
         with torch.no_grad():
             parts = [
-                self._tokens(batch_of(subgraphs, part, expansion, hops))
-                for part in distinct[there].split(at_once)
+                self._tokens(batch_of(subgraphs, part, expansion, hops)) for part in distinct[there].split(at_once)
             ]
         table = (
             torch.cat(parts) if parts else self.projector(torch.empty(0, self.encoder.hidden_dim, device=asked.device))

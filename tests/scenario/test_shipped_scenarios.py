@@ -15,7 +15,7 @@ from utils.scenario import plan, source
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 SHIPPED = sorted(EXPERIMENTS.rglob("*.yaml"))
 # A folder whose scenarios use what those of another one write, as their comments say.
-BEFORE = {"graph_llm_transfer": "graph_llm"}
+BEFORE = {"graph_llm_rows": "graph_llm", "graph_llm_transfer": "graph_llm"}
 IDS = [str(path.relative_to(EXPERIMENTS)) for path in SHIPPED]
 
 

@@ -39,7 +39,17 @@ class GraphLlmGenerate(Command):
     needs: ClassVar[frozenset[str]] = frozenset({"data"})
     explained: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(
-            ("llm", "llm_mode", "lora", "gnn", "projector_hidden", "graph_tokens", "token_length", "prompt", "facts_as"),
+            (
+                "llm",
+                "llm_mode",
+                "lora",
+                "gnn",
+                "projector_hidden",
+                "graph_tokens",
+                "token_length",
+                "prompt",
+                "facts_as",
+            ),
             _FROM_CHECKPOINT,
         ),
         "scoring": "raw logits of the last position are the only way; remove it",

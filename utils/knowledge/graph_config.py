@@ -18,7 +18,8 @@ FactsAs = Literal["tokens", "text", "none"]
 class GraphConfig:
     """The parts of the model, by the names of the command's parameters; plain values.
 
-    lora: None with a frozen model. gnn, projector_hidden, graph_tokens, token_length: None where no graph is read as tokens.
+    lora: None with a frozen model. gnn, projector_hidden, graph_tokens, token_length: None where no graph is read as
+    tokens.
     prompt: the template itself, so that a question is asked as it was trained on.
     llm_fingerprint: of the language model's weights; in_dim: the width of nodes' vectors.
     """

@@ -63,7 +63,7 @@ def build(ctx: RunContext, config: GraphConfig, lm: CausalLM, around: ChatLayout
     for tensor in lm.model.parameters():
         tensor.requires_grad_(False)
     torch.manual_seed(ctx.recbole_config()["seed"])
-    reader = _reader(config, lm)
+    reader = _reader(config, lm, around)
     try:
         model = lm.model if config.lora is None else add_lora(lm.model, LoraOptions(**config.lora))
     except LoraError as error:
@@ -78,7 +78,7 @@ def build(ctx: RunContext, config: GraphConfig, lm: CausalLM, around: ChatLayout
     return built.train(False)
 
 
-def _reader(config: GraphConfig, lm: CausalLM) -> GraphReader | None:
+def _reader(config: GraphConfig, lm: CausalLM, around: ChatLayout) -> GraphReader | None:
     from models.graph.encoder import GraphEncoder, GraphEncoderError
     from models.graph.projector import Projector
     from models.llm.soft_tokens import GraphReader, mean_length
@@ -91,6 +91,10 @@ def _reader(config: GraphConfig, lm: CausalLM) -> GraphReader | None:
         raise StepError(f"gnn.{error.parameter}", str(error)) from error
     words = lm.model.get_input_embeddings().weight
     projector = Projector(encoder.hidden_dim, config.projector_hidden, words.shape[1])
+    if around.head_ids:
+        # At first the graph is one token again and again, the one that stands before it: a model reads over that, while
+        # random vectors in its place keep adapters from learning.
+        projector.start_at(words[around.head_ids[-1]].detach())
     length = mean_length(words) if config.token_length == "embeddings" else None
     return GraphReader(encoder, projector, length).to(lm.model.device)
 

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 _VERSION = 1
 # What a person has asked for otherwise, in the order in which it is told.
 _TOLD = (
-    "subgraphs", "llm", "llm_mode", "lora", "facts_as", "gnn", "projector_hidden", "graph_tokens", "token_length", "prompt",
-    "num_candidates", "negative_sampling", "shuffle_options", "loss_on", "epochs", "batch_size", "grad_accum_steps",
-    "learning_rate", "weight_decay", "betas", "clip_grad_norm", "lr_scheduler", "warmup_epochs", "min_lr",
-    "early_stopping_patience", "truncate_history", "limit", "valid_limit",
+    "subgraphs", "llm", "llm_mode", "lora", "facts_as", "gnn", "projector_hidden", "graph_tokens", "token_length",
+    "prompt", "num_candidates", "negative_sampling", "shuffle_options", "loss_on", "epochs", "batch_size",
+    "grad_accum_steps", "learning_rate", "weight_decay", "betas", "clip_grad_norm", "lr_scheduler", "warmup_epochs",
+    "min_lr", "early_stopping_patience", "truncate_history", "limit", "valid_limit",
 )  # fmt: skip
 _OPTIONS = (
     "epochs", "grad_accum_steps", "learning_rate", "weight_decay", "betas", "clip_grad_norm", "lr_scheduler",

@@ -34,6 +34,18 @@ def test_every_vector_becomes_a_token_of_its_own() -> None:
     torch.testing.assert_close(tokens[1, 2], projector(vectors[1, 2]))
 
 
+def test_at_first_it_may_give_one_token_for_all_and_still_learns_to_tell_them_apart() -> None:
+    torch.manual_seed(0)
+    projector, vectors, word = Projector(3, 4, 5), torch.randn(2, 3), torch.randn(5)
+    projector.start_at(word)
+    torch.testing.assert_close(projector(vectors), word.expand(2, 5))
+    optimizer = torch.optim.SGD(projector.parameters(), lr=0.1)
+    projector(vectors)[0].sum().backward()
+    optimizer.step()
+    first, second = projector(vectors)
+    assert (first - second).abs().min() > 0
+
+
 def test_gradients_reach_every_parameter_and_the_vectors() -> None:
     torch.manual_seed(0)
     projector, vectors = Projector(3, 4, 5), torch.randn(2, 3, requires_grad=True)
