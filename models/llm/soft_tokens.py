@@ -15,7 +15,6 @@ from models.graph.projector import Projector
 from models.graph.subgraphs import Subgraphs
 
 GraphTokens = Literal["per_subgraph", "mean"]
-TokenLength = Literal["embeddings", "free"]
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class GraphLlmTrain(Command):
         "per_subgraph", description="One token a subgraph (the paper), or one for all (the released code)."
     )
     token_length: Literal["embeddings", "free"] = Field(
-        "embeddings", description="How long these are: as the model's words on average, or as projected (the code)."
+        "embeddings", description="How long these are: as the model's words on average, or as projected."
     )
     prompt: str | None = Field(None, description="A jinja2 file with the question; default ours.")
     num_candidates: Candidates = Field(20, description="The item that follows and so many less one that do not.")

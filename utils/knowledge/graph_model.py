@@ -92,8 +92,8 @@ def _reader(config: GraphConfig, lm: CausalLM, around: ChatLayout) -> GraphReade
     words = lm.model.get_input_embeddings().weight
     projector = Projector(encoder.hidden_dim, config.projector_hidden, words.shape[1])
     if around.head_ids:
-        # At first the graph is one token again and again, the one that stands before it: a model reads over that, while
-        # random vectors in its place keep adapters from learning.
+        # At first the graph is one token again and again, the one that stands before it: something the model has read
+        # before, which random vectors are not.
         projector.start_at(words[around.head_ids[-1]].detach())
     length = mean_length(words) if config.token_length == "embeddings" else None
     return GraphReader(encoder, projector, length).to(lm.model.device)
