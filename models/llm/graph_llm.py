@@ -34,15 +34,19 @@ class Frame:
 
 @dataclass(frozen=True)
 class QuestionBatch:
-    """B samples: the token ids of each body, and the subgraphs of each, None where none are read."""
+    """B samples: the token ids of each body, and the subgraphs of each, None where none are read.
+
+    ends [B, options]: where in its body each option's last token stands; only a model with an option head reads them.
+    """
 
     bodies: Sequence[Sequence[int]]
     soft: SoftTokens | None = None
+    ends: Sequence[Sequence[int]] | None = None
 
 
 @dataclass(frozen=True)
 class Answered:
-    """loss: a scalar, the mean over the batch. logits [B, options] float32: of the option tokens as the answer."""
+    """loss: a scalar, the mean over the batch. logits [B, options] float32: as of `GraphLLM.option_logits`."""
 
     loss: torch.Tensor
     logits: torch.Tensor
@@ -53,13 +57,23 @@ class GraphLLMError(ValueError):
 
 
 class GraphLLM(nn.Module):
-    """`lm` with its parameters frozen, but for adapters, and `reader`, which is trained (None: no graph is read)."""
+    """`lm` with its parameters frozen, but for adapters, and `reader`, which is trained (None: no graph is read).
+
+    option_head: None reads the answer's letter at the last position, as K-RagRec. With one, from the model's width to
+    1 and trained, each option is read at its own last token, from where the history and the options before it are seen.
+    """
 
     def __init__(
-        self, lm: Any, frame: Frame, reader: GraphReader | None, graph_tokens: GraphTokens = "per_subgraph"
+        self,
+        lm: Any,
+        frame: Frame,
+        reader: GraphReader | None,
+        graph_tokens: GraphTokens = "per_subgraph",
+        option_head: nn.Linear | None = None,
     ) -> None:
         super().__init__()
         self.lm, self.frame, self.reader, self.graph_tokens = lm, frame, reader, graph_tokens
+        self.option_head, self._untouched = option_head, False
         self._head: Any = None
         # transformers has two names for it, and warns of the older one.
         names = inspect.signature(self._causal.base_model.forward).parameters
@@ -89,7 +103,7 @@ class GraphLLM(nn.Module):
         """The loss of the right options `gold` [B].
 
         answer: the mean cross-entropy of the option's letter and of the end token over the vocabulary, as in K-RagRec.
-        options: that of the letter among the letters of all options.
+        options: that of the option among all options.
         """
         if loss_on == "options":
             logits = self.option_logits(questions)
@@ -102,8 +116,21 @@ class GraphLLM(nn.Module):
         return Answered(loss, self._of_options(states[:, 0]))
 
     def option_logits(self, questions: QuestionBatch) -> torch.Tensor:
-        """[B, options] float32: raw logits of each option's token at the last position; no sampling touches them."""
-        return self._of_options(self._states(questions, 1)[:, 0])
+        """[B, options] float32: raw logits of each option's token at the last position; no sampling touches them.
+
+        With an option head, and unless the model is `untouched`: what it makes of the state at each option's end.
+        """
+        if self.option_head is None or self._untouched:
+            return self._of_options(self._states(questions, 1)[:, 0])
+        if questions.ends is None:
+            raise GraphLLMError("the model reads options where they end, and no ends are given")
+        states, after = self._hidden(questions), len(self.frame.tail)
+        # Padding is on the left, so that places count from the right.
+        each = zip(questions.bodies, questions.ends, strict=True)
+        back = [[len(body) + after - end for end in own] for body, own in each]
+        places = states.shape[1] - torch.tensor(back, device=states.device)
+        rows = torch.arange(len(places), device=states.device)[:, None]
+        return self.option_head(states[rows, places].float())[..., 0]
 
     def last_hidden(self, questions: QuestionBatch) -> torch.Tensor:
         """[B, hidden] float32: the last layer's state at the last position, after the final norm."""
@@ -129,8 +156,8 @@ class GraphLLM(nn.Module):
 
     @contextmanager
     def untouched(self) -> Iterator[None]:
-        """The language model as it was before any training, without its adapters, inside the block."""
-        self._head = None
+        """The language model as it was before any training, without adapters and option head, inside the block."""
+        self._head, self._untouched = None, True
         disable = getattr(self.lm, "disable_adapter", None)
         try:
             if disable is None:
@@ -139,7 +166,7 @@ class GraphLLM(nn.Module):
                 with disable():
                     yield
         finally:
-            self._head = None
+            self._head, self._untouched = None, False
 
     @property
     def device(self) -> torch.device:
@@ -174,11 +201,14 @@ class GraphLLM(nn.Module):
         The output layer is applied to these alone: over all positions it is a fifth of SmolLM2's work. What a few
         models do to their logits after it, a constant factor or a soft cap, keeps every order.
         """
+        # Under autocast CUDA leaves a layer norm's output in float32.
+        return self._hidden(questions, answers)[:, -keep:].to(self._embed.weight.dtype)
+
+    def _hidden(self, questions: QuestionBatch, answers: Sequence[Sequence[int]] = ()) -> torch.Tensor:
+        """[B, T, hidden]: the last layer's states after the final norm, of all that is not read from the cache."""
         inputs = self._inputs(questions, answers)
         with self._in_its_precision():
-            found = self._causal.base_model(**inputs).last_hidden_state[:, -keep:]
-        # Under autocast CUDA leaves a layer norm's output in float32.
-        return found.to(self._embed.weight.dtype)
+            return self._causal.base_model(**inputs).last_hidden_state
 
     def _in_its_precision(self) -> torch.autocast:
         """Adapters, which are float32, compute in bfloat16 where the language model does: a fifth of a step's time."""

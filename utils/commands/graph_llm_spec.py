@@ -79,8 +79,11 @@ def bad_subgraphs(view: PlanView, name: str) -> Iterator[Complaint]:
         yield Complaint(("subgraphs",), str(error))
 
 
-def bad_prompt(path: str | None, facts: bool) -> Iterator[Complaint]:
-    """A template that cannot be read, or that does not ask. facts: whether there will be facts in words."""
+def bad_prompt(path: str | None, facts: bool, ends: bool) -> Iterator[Complaint]:
+    """A template that cannot be read, or that does not ask.
+
+    facts: whether there will be facts in words. ends: whether options are read where they end.
+    """
     from utils.data.prompts import PromptError
     from utils.knowledge.graph_prompts import choose_template, complaints
 
@@ -89,7 +92,7 @@ def bad_prompt(path: str | None, facts: bool) -> Iterator[Complaint]:
     except PromptError as error:
         yield Complaint(("prompt",), str(error))
         return
-    yield from (Complaint(("prompt",), message) for message in complaints(template, facts))
+    yield from (Complaint(("prompt",), message) for message in complaints(template, facts, ends))
 
 
 def of_each_seed(view: PlanView, parameter: str, advice: str) -> Iterator[Complaint]:

@@ -82,6 +82,9 @@ class GraphLlmTrain(Command):
     loss_on: Literal["answer", "options"] = Field(
         "answer", description="The letter and the end in the whole vocabulary, or the letter among the letters."
     )
+    read_at: Literal["last", "options"] = Field(
+        "last", description="The answer's letter at the last position (K-RagRec), or each option where it ends."
+    )
     epochs: PositiveInt = 3
     batch_size: PositiveInt = 5
     grad_accum_steps: PositiveInt = Field(2, description="Batches of one step of the optimizer.")
@@ -114,13 +117,18 @@ class GraphLlmTrain(Command):
             yield Complaint(("llm",), missing)
         if self.llm_mode == "frozen":
             yield from unread(given, ["lora"], "with llm_mode: frozen")
-            if self.facts_as != "tokens":
+            if self.facts_as != "tokens" and self.read_at == "last":
                 yield Complaint(("facts_as",), f"with {self.facts_as} and llm_mode: frozen nothing is trained")
         if self.facts_as == "tokens":
             yield from bad_gnn(self.gnn)
         else:
             yield from unread(given, _OF_TOKENS, f"with facts_as: {self.facts_as}")
-        yield from bad_prompt(self.prompt, self.facts_as == "text")
+        if self.read_at == "options" and self.loss_on == "answer":
+            yield Complaint(
+                ("loss_on",) if "loss_on" in given else ("read_at",),
+                "read_at: options does not read the letter that loss_on: answer trains; set loss_on: options",
+            )
+        yield from bad_prompt(self.prompt, self.facts_as == "text", self.read_at == "options")
         yield from self._bad_rates(given)
         if self.checkpoint is not None and Path(self.checkpoint).is_dir():
             yield Complaint(("checkpoint",), f"{self.checkpoint} is a folder; give the name of a file")

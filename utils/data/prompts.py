@@ -43,16 +43,20 @@ def _environment() -> ImmutableSandboxedEnvironment:
 class PromptTemplate:
     """A template, and which names it reads.
 
-    source: its text. names: names that it takes from outside. reads_facts: whether it reads what a knowledge graph
-    says.
+    source: its text. names: names that it takes from outside. attributes: what it takes of them, as in `item.title`.
     """
 
     path: Path
     source: str
     names: frozenset[str]
-    reads_facts: bool
+    attributes: frozenset[str]
     _lines: Mapping[str, int]
     _template: Template
+
+    @property
+    def reads_facts(self) -> bool:
+        """Whether it reads what a knowledge graph says."""
+        return "facts" in self.names | self.attributes
 
     @property
     def reads_interactions(self) -> bool:
@@ -101,7 +105,5 @@ def compile_template(source: str, path: Path) -> PromptTemplate:
         raise PromptError(f"{path}: a prompt is one file; it cannot include, import or extend another")
     lines = {node.name: node.lineno for node in reversed([*tree.find_all(nodes.Name)])}
     names = frozenset(meta.find_undeclared_variables(tree) - set(env.globals))
-    attributes = {node.attr for node in tree.find_all(nodes.Getattr)}
-    return PromptTemplate(
-        path, source, names, "facts" in names | attributes, lines, Template.from_code(env, code, env.make_globals(None))
-    )
+    attributes = frozenset(node.attr for node in tree.find_all(nodes.Getattr))
+    return PromptTemplate(path, source, names, attributes, lines, Template.from_code(env, code, env.make_globals(None)))

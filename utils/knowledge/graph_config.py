@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from utils.commands.graph_llm_train import GraphLlmTrain
 
 FactsAs = Literal["tokens", "text", "none"]
+ReadAt = Literal["last", "options"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class GraphConfig:
 
     lora: None with a frozen model. gnn, projector_hidden, graph_tokens, token_length: None where no graph is read as
     tokens.
+    read_at: where an option's logit is read, at the last position or at the option's own end.
     prompt: the template itself, so that a question is asked as it was trained on.
     llm_fingerprint: of the language model's weights; in_dim: the width of nodes' vectors.
     """
@@ -32,6 +34,7 @@ class GraphConfig:
     projector_hidden: int | None
     graph_tokens: Literal["per_subgraph", "mean"] | None
     token_length: Literal["embeddings", "free"] | None
+    read_at: ReadAt
     prompt: str
     llm_fingerprint: str
     in_dim: int
@@ -49,6 +52,7 @@ class GraphConfig:
             asked.projector_hidden if reads else None,
             asked.graph_tokens if reads else None,
             asked.token_length if reads else None,
+            asked.read_at,
             prompt,
             llm_fingerprint,
             in_dim,

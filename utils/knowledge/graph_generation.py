@@ -133,7 +133,8 @@ def _open(ctx: RunContext, asked: GraphLlmGenerate) -> Opened:
     lm = load_llm(ctx, config.llm, "checkpoint")
     if fingerprint(lm) != config.llm_fingerprint:
         raise StepError("checkpoint", f"{path} was trained with other weights of {config.llm} than those that are here")
-    asker = Asker.of(ctx, opened, compile_template(config.prompt, path), lm, asked.truncate_history)
+    template, reads_ends = compile_template(config.prompt, path), config.read_at == "options"
+    asker = Asker.of(ctx, opened, template, lm, asked.truncate_history, reads_ends)
     n = asked.num_candidates or checkpoint.meta.get("parameters", {}).get("num_candidates", 20)
     for name in asked.metrics_of(n):
         try:

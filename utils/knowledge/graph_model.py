@@ -10,6 +10,8 @@ from utils.paths import LLM_MODELS_DIR
 from utils.scenario.errors import StepError
 
 if TYPE_CHECKING:
+    from torch.nn import Linear
+
     from models.llm.causal_lm import CausalLM
     from models.llm.chat_layout import ChatLayout
     from models.llm.graph_llm import GraphLLM
@@ -69,13 +71,24 @@ def build(ctx: RunContext, config: GraphConfig, lm: CausalLM, around: ChatLayout
     except LoraError as error:
         raise StepError(f"lora.{error.parameter}", str(error)) from error
     frame = Frame(around.head_ids, around.tail_ids, letters, end)
-    built = GraphLLM(model, frame, reader, config.graph_tokens or "per_subgraph")
+    head = _option_head(lm) if config.read_at == "options" else None
+    built = GraphLLM(model, frame, reader, config.graph_tokens or "per_subgraph", head)
     try:
         # One question, so that a model of another make is known before an epoch is spent on it.
-        built.option_logits(QuestionBatch([[end]]))
+        built.option_logits(QuestionBatch([[end]], ends=[[0]]))
     except GraphLLMError as error:
         raise StepError("llm", str(error)) from error
     return built.train(False)
+
+
+def _option_head(lm: CausalLM) -> Linear:
+    """Finds all options alike at first."""
+    from torch.nn import Linear
+    from torch.nn.init import zeros_
+
+    head = Linear(lm.model.get_input_embeddings().weight.shape[1], 1, bias=False)
+    zeros_(head.weight)
+    return head.to(lm.model.device)
 
 
 def _reader(config: GraphConfig, lm: CausalLM, around: ChatLayout) -> GraphReader | None:

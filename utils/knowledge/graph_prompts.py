@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ LETTERS = string.ascii_uppercase
 KNOWN = frozenset({"graph", "history", "options", "facts"})
 # Stands in a rendered template for the graph's tokens.
 _GRAPH = "@@graph-here@@"
+# Stands in a body where an option ends; it is no part of the text that is read.
+OPTION_END = "@@option-ends@@"
 
 
 class PromptTooLong(ValueError):
@@ -29,7 +32,7 @@ class PromptTooLong(ValueError):
 
 @dataclass(frozen=True)
 class Rendered:
-    """A prompt: what stands before the graph's tokens, and what after."""
+    """A prompt: what stands before the graph's tokens, and what after, with `OPTION_END` where options end."""
 
     instruction: str
     body: str
@@ -100,9 +103,13 @@ class Questions:
 
 @dataclass(frozen=True)
 class Fitted:
-    """Token ids of bodies, and what had to go: the oldest items of how many histories, and how many in all."""
+    """Token ids of bodies, and what had to go: the oldest items of how many histories, and how many in all.
+
+    ends: of each body the places of the options' last tokens, none where the template does not mark them.
+    """
 
     ids: list[list[int]]
+    ends: list[list[int]]
     shortened: int
     items_left_out: int
 
@@ -114,11 +121,19 @@ def choose_template(given: str | None = None) -> PromptTemplate:
     return read_template(Path(given or Path(models.llm.__path__[0]) / "prompts" / "choose.j2"))
 
 
-def complaints(template: PromptTemplate, facts: bool = False) -> Iterator[str]:
-    """What can be said against a template before anything is asked with it. facts: whether there will be sentences."""
+def complaints(template: PromptTemplate, facts: bool = False, ends: bool = False) -> Iterator[str]:
+    """What can be said against a template before anything is asked with it.
+
+    facts: whether there will be sentences. ends: whether options are read where they end.
+    """
     yield from template.unknown_names(KNOWN)
     if facts and not template.reads_facts:
         yield f"{template.path} does not read 'facts', so that it would say nothing of the graph"
+    if ends and "end" not in template.attributes:
+        yield (
+            f"{template.path} does not tell where an option ends, which read_at: options asks for; put "
+            "{{ option.end }} behind its title and letter"
+        )
     for name, why in (("graph", "where the graph's tokens go"), ("options", "what there is to choose from")):
         if name not in template.names:
             yield f"{template.path} does not have {{{{ {name} }}}}, {why}"
@@ -147,7 +162,8 @@ def question(
     if len(options) > len(LETTERS):
         raise PromptError(f"{len(options)} options have no letters; accepted: up to {len(LETTERS)}")
     lettered = [
-        Row("an option", {"letter": letter, "item": item}, ()) for letter, item in zip(LETTERS, options, strict=False)
+        Row("an option", {"letter": letter, "item": item, "end": OPTION_END}, ())
+        for letter, item in zip(LETTERS, options, strict=False)
     ]
     values = {"graph": _GRAPH, "history": list(history), "options": lettered, "facts": list(facts)}
     parts = template.render(values).split(_GRAPH)
@@ -171,7 +187,7 @@ def fitted(
     too long loses the oldest items of its history, as few as will do.
     PromptTooLong names the user of one that does not fit, and how many tokens it takes.
     """
-    ids = body_ids(tokenizer, prompts.bodies)
+    ids, ends = body_ids(tokenizer, prompts.bodies)
     room = context - len(layout.head_ids) - len(layout.tail_ids) - np.asarray(around)
     left_out: dict[int, int] = {}
     long = [sample for sample, body in enumerate(ids) if len(body) > room[sample]]
@@ -185,19 +201,26 @@ def fitted(
                     f"tokens, and the language model reads {context:,}; {how}"
                 )
         shorter = body_ids(tokenizer, [questions.rendered(sample, left_out[sample]).body for sample in long])
-        for sample, body in zip(long, shorter, strict=True):
-            ids[sample] = body
+        for sample, body, own in zip(long, *shorter, strict=True):
+            ids[sample], ends[sample] = body, own
         long = [sample for sample in long if len(ids[sample]) > room[sample]]
-    return Fitted(ids, len(left_out), sum(left_out.values()))
+    return Fitted(ids, ends, len(left_out), sum(left_out.values()))
 
 
-def body_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
-    """The token ids of each text, in which a title that looks like a special token is none."""
+def body_ids(tokenizer: Any, bodies: Sequence[str]) -> tuple[list[list[int]], list[list[int]]]:
+    """The token ids of each body, in which a title that looks like a special token is none, and where options end."""
     from models.llm.causal_lm import quiet_transformers
 
+    parts = [body.split(OPTION_END) for body in bodies]
+    texts = [text for own in parts for text in own]
     if not texts:
-        return []
+        return [], []
     # What is too long for the model is told by `fitted`.
     with quiet_transformers():
-        found = tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True, return_attention_mask=False)
-    return [list(one) for one in found.input_ids]
+        found = tokenizer(texts, add_special_tokens=False, split_special_tokens=True, return_attention_mask=False)
+    each, ids, ends = iter(found.input_ids), [], []
+    for own in parts:
+        pieces = [next(each) for _ in own]
+        ids.append([token for piece in pieces for token in piece])
+        ends.append([total - 1 for total in accumulate(map(len, pieces[:-1]))])
+    return ids, ends

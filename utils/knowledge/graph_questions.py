@@ -47,6 +47,7 @@ class Asker:
     """What all questions of a run are made from.
 
     items [n_items]: as a template sees them. truncate_history: whether a history that is too long is shortened.
+    reads_ends: whether the model reads options where they end, which the template then has to mark.
     """
 
     ctx: RunContext
@@ -56,6 +57,7 @@ class Asker:
     items: Sequence[Row]
     lm: CausalLM
     truncate_history: bool
+    reads_ends: bool = False
 
     @classmethod
     def of(
@@ -65,13 +67,14 @@ class Asker:
         template: PromptTemplate,
         lm: CausalLM,
         truncate_history: bool,
+        reads_ends: bool = False,
     ) -> Asker:
         """From a subgraph file that was opened for this run."""
         from utils.knowledge.graphs import dataset_items
 
         ready, file = opened
         items = prompt_items(ready.index.items.tokens, ready.opened.item_names, dataset_items(ctx))
-        return cls(ctx, ready, file, template, items, lm, truncate_history)
+        return cls(ctx, ready, file, template, items, lm, truncate_history, reads_ends)
 
     @property
     def items_fingerprint(self) -> str:
@@ -124,8 +127,8 @@ class Asker:
     def tokens(self, questions: Questions, around: ChatLayout, more: np.ndarray | int) -> Fitted:
         """The bodies as token ids. more: tokens of the graph and of the longest answer, of each or of all.
 
-        StepError for a prompt that is longer than what the language model reads, and for one whose instruction is not
-        the one that stands in the model's input.
+        StepError for a prompt that is longer than what the language model reads, for one whose instruction is not the
+        one that stands in the model's input, and for one that does not mark the end of each option where it has to.
         """
         from utils.knowledge.graph_model import context_of
 
@@ -138,19 +141,23 @@ class Asker:
                     f"'{around.instruction}' in one place and '{prompts.instruction}' in another (facts or options may "
                     "be missing); put what differs after it"
                 )
-            return fitted(
-                questions,
-                prompts,
-                self.lm.tokenizer,
-                around,
-                more,
-                context_of(self.lm),
-                self.truncate_history,
-            )
+            context = context_of(self.lm)
+            found = fitted(questions, prompts, self.lm.tokenizer, around, more, context, self.truncate_history)
+            if self.reads_ends and questions.options is not None:
+                self._check_ends(questions.options.shape[1], found.ends)
+            return found
         except PromptError as error:
             raise StepError("prompt", str(error)) from error
         except PromptTooLong as error:
             raise StepError("truncate_history", str(error)) from error
+
+    def _check_ends(self, n_options: int, ends: Sequence[Sequence[int]]) -> None:
+        for own in ends:
+            if len(own) != n_options or own[0] < 0:
+                raise PromptError(
+                    f"{self.template.path}: {{{{ option.end }}}} is there {len(own)} times for {n_options} options; "
+                    "accepted: once for each, behind what is said of it"
+                )
 
     def subgraphs(self, device: torch.device) -> Subgraphs:
         """The graph with what its nodes and relations say, on the model's device."""

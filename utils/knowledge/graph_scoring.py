@@ -39,7 +39,7 @@ class Scorer:
         self.asker.tokens(self._ordered(asked, candidates)[1], self.around, self.room)
 
     def scores(self, asked: Sampled, candidates: np.ndarray, with_graph: bool, what: str) -> np.ndarray:
-        """[S, n] float32: the raw logit of each candidate's letter; the order of the options is undone.
+        """[S, n] float32: the raw logit of each candidate; the order of the options is undone.
 
         with_graph: whether the subgraphs are read as tokens. what: is scored, for the bar.
         """
@@ -97,7 +97,7 @@ class Scorer:
             with torch.inference_mode():
                 for rows in by_length([len(body) + n for body, n in zip(bodies, more, strict=True)], self.batch_size):
                     own = None if soft is None else soft[torch.from_numpy(rows).to(soft.places.device)]
-                    yield rows, QuestionBatch([bodies[row] for row in rows], own)
+                    yield rows, QuestionBatch([bodies[row] for row in rows], own, [fitted.ends[row] for row in rows])
                     bar.update(len(rows))
         finally:
             bar.close()

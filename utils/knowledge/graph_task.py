@@ -36,11 +36,12 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Batch:
-    """rows [B]: of the samples; bodies [B]: their token ids; gold [B]: the option that is right."""
+    """rows [B]: of the samples; bodies [B]: their token ids; gold [B]: the right option; ends [B]: those of options."""
 
     rows: np.ndarray
     bodies: Sequence[Sequence[int]]
     gold: np.ndarray
+    ends: Sequence[Sequence[int]]
 
 
 @dataclass
@@ -123,7 +124,7 @@ class GraphTask:
         fitted = self.asker.tokens(self.asker.questions(chosen.asked, chosen.options(order)), self.around, more)
         if fitted.shortened:
             self.shortened[chosen.asked.samples.split] = fitted.shortened
-        return Batch(np.arange(len(fitted.ids)), fitted.ids, (order == 0).argmax(axis=1))
+        return Batch(np.arange(len(fitted.ids)), fitted.ids, (order == 0).argmax(axis=1), fitted.ends)
 
     def _answered(self, batch: Batch, soft: SoftTokens | None) -> Answered:
         gold = torch.from_numpy(batch.gold).to(self.model.device)
@@ -133,8 +134,9 @@ class GraphTask:
 def _questions(batch: Batch, soft: SoftTokens | None) -> QuestionBatch:
     from models.llm.graph_llm import QuestionBatch
 
-    return QuestionBatch(batch.bodies, soft)
+    return QuestionBatch(batch.bodies, soft, batch.ends)
 
 
 def _part(whole: Batch, rows: np.ndarray) -> Batch:
-    return Batch(whole.rows[rows], [whole.bodies[row] for row in rows], whole.gold[rows])
+    bodies, ends = ([of_all[row] for row in rows] for of_all in (whole.bodies, whole.ends))
+    return Batch(whole.rows[rows], bodies, whole.gold[rows], ends)

@@ -30,9 +30,9 @@ _VERSION = 1
 # What a person has asked for otherwise, in the order in which it is told.
 _TOLD = (
     "subgraphs", "llm", "llm_mode", "lora", "facts_as", "gnn", "projector_hidden", "graph_tokens", "token_length",
-    "prompt", "num_candidates", "negative_sampling", "shuffle_options", "loss_on", "epochs", "batch_size",
-    "grad_accum_steps", "learning_rate", "weight_decay", "betas", "clip_grad_norm", "lr_scheduler", "warmup_epochs",
-    "min_lr", "early_stopping_patience", "truncate_history", "limit", "valid_limit",
+    "prompt", "num_candidates", "negative_sampling", "shuffle_options", "loss_on", "read_at", "epochs",
+    "batch_size", "grad_accum_steps", "learning_rate", "weight_decay", "betas", "clip_grad_norm", "lr_scheduler",
+    "warmup_epochs", "min_lr", "early_stopping_patience", "truncate_history", "limit", "valid_limit",
 )  # fmt: skip
 _OPTIONS = (
     "epochs", "grad_accum_steps", "learning_rate", "weight_decay", "betas", "clip_grad_norm", "lr_scheduler",
@@ -73,7 +73,7 @@ def train(ctx: RunContext, asked: GraphLlmTrain) -> StepResult:
     path, seed = checkpoint_path(ctx, asked.checkpoint), int(ctx.recbole_config()["seed"])
     lm = load_llm(ctx, asked.llm, "llm")
     config = GraphConfig.of(asked, template.source, fingerprint(lm), opened[0].index.nodes.shape[1])
-    asker = Asker.of(ctx, opened, template, lm, asked.truncate_history)
+    asker = Asker.of(ctx, opened, template, lm, asked.truncate_history, config.read_at == "options")
     marked = _fingerprint(ctx, asked, config, opened[1].fingerprint, asker.items_fingerprint)
     if asked.checkpoint is not None and not asked.overwrite and (kept := _kept(asked, path, marked, seed)) is not None:
         note_training(ctx, asked, retrieved, marked, kept.meta["facts"]["epochs"], kept.meta["run_id"])
@@ -170,9 +170,9 @@ def _fit(
 
 
 def _scale(asked: GraphLlmTrain) -> Callable[[str], float]:
-    """Adapters may have a rate of their own."""
+    """Adapters, and the head that reads options through them, may have a rate of their own."""
     own = asked.lora.learning_rate or asked.learning_rate
-    return lambda name: own / asked.learning_rate if "lora_" in name else 1.0
+    return lambda name: own / asked.learning_rate if "lora_" in name or name.startswith("option_head") else 1.0
 
 
 def _options(asked: GraphLlmTrain) -> FitOptions:

@@ -107,6 +107,50 @@ def test_a_random_model_knows_nothing_of_the_options() -> None:
     assert float(loss) == pytest.approx(math.log(4), abs=0.2)
 
 
+def option_head() -> nn.Linear:
+    torch.manual_seed(4)
+    return nn.Linear(HIDDEN, 1, bias=False)
+
+
+ENDS = [[0, 1], [1, 4], [0, 2]]
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_an_option_head_reads_each_option_at_its_own_last_token(training: bool) -> None:
+    lm, tokens, head = tiny_lm(), soft(), option_head()
+    rows = [tokens.table, tokens.table[:0], tokens.table[1:]]
+    expected = []
+    for body, own, ends in zip(BODIES, rows, ENDS, strict=True):
+        embed = lm.get_input_embeddings()
+        parts = [embed(torch.tensor(FRAME.head)), own, embed(torch.tensor([*body, *FRAME.tail]))]
+        states = lm.model(inputs_embeds=torch.cat(parts)[None]).last_hidden_state[0]
+        # Three tokens of the head and the graph's own stand before the body.
+        expected.append([head(states[3 + len(own) + end]).item() for end in ends])
+    model = GraphLLM(lm, FRAME, None, option_head=head).train(training)
+    found = model.option_logits(QuestionBatch(BODIES, tokens, ENDS))
+    torch.testing.assert_close(found, torch.tensor(expected), rtol=1e-4, atol=1e-5)
+
+
+def test_an_option_head_is_trained_and_is_not_read_from_untouched_models() -> None:
+    model = GraphLLM(tiny_lm(), FRAME, None, option_head=option_head())
+    asked = QuestionBatch(BODIES, ends=ENDS)
+    found = model.answer(asked, torch.tensor([0, 1, 1]), "options")
+    torch.testing.assert_close(found.loss, cross_entropy(found.logits, torch.tensor([0, 1, 1])))
+    found.loss.backward()
+    assert model.option_head is not None
+    assert model.option_head.weight.grad is not None
+    assert "option_head.weight" in model.own_state()
+    with model.untouched():
+        letters = model.option_logits(asked)
+    torch.testing.assert_close(letters, GraphLLM(tiny_lm(), FRAME, None).option_logits(QuestionBatch(BODIES)))
+    torch.testing.assert_close(model.option_logits(asked), found.logits)
+
+
+def test_an_option_head_without_ends_is_an_error() -> None:
+    with pytest.raises(GraphLLMError, match="reads options where they end, and no ends are given"):
+        GraphLLM(tiny_lm(), FRAME, None, option_head=option_head()).option_logits(QuestionBatch(BODIES))
+
+
 @pytest.mark.parametrize("lora", [False, True])
 def test_training_changes_the_reader_and_the_adapters_and_nothing_else(lora: bool) -> None:
     lm = tiny_lm()

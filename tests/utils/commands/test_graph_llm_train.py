@@ -66,6 +66,8 @@ def test_the_checkpoint_holds_what_was_trained_and_how_to_build_the_rest(trained
         ({"llm_mode": "lora", "facts_as": "none", "loss_on": "options"}, {"lm"}),
         ({"gnn": {**GNN, "type": "gat", "norm": "batch"}, "graph_tokens": "mean"}, {"reader"}),
         ({"token_length": "free"}, {"reader"}),
+        ({"read_at": "options", "loss_on": "options"}, {"reader", "option_head"}),
+        ({"read_at": "options", "loss_on": "options", "facts_as": "none"}, {"option_head"}),
     ],
 )
 def test_the_language_model_stays_as_it_is_and_all_that_is_trained_moves(
@@ -261,6 +263,11 @@ def test_without_train_samples_there_is_nothing_to_train_on(here: Workspace) -> 
         ),
         # A user has had 18 items of the train part by then, and no two titles of the other 22 are alike.
         ({"num_candidates": 26}, "num_candidates: num_candidates is 26, and at most "),
+        (
+            {"prompt": "half.j2", "read_at": "options", "loss_on": "options"},
+            "prompt: half.j2: {{ option.end }} is there 1 times for 5 options; accepted: once for each, behind what is "
+            "said of it",
+        ),
         ({"prompt": "personal.j2"}, "prompt: personal.j2: what stands before {{ graph }} is read once for all, but it"),
         (
             {"prompt": "of_facts.j2", "llm_mode": "lora", "facts_as": "text"},
@@ -275,6 +282,7 @@ def test_what_cannot_be_trained_says_why(here: Workspace, changes: dict[str, Any
     write_tiny_lm(here.folder / "abc", letters="ABC")
     (here.folder / "saved").mkdir(exist_ok=True)
     (here.folder / "personal.j2").write_text("{{ history[-1].title }}\n{{ graph }}\n{{ options | length }}")
+    (here.folder / "half.j2").write_text("Choose.\n{{ graph }}\n{{ options[0].letter }}{{ options[0].end }}")
     (here.folder / "of_facts.j2").write_text("Choose{% if facts %} by facts{% endif %}.\n{{ graph }}\n{{ options }}")
     run = here.run([train(**changes)], "impossible")
     dot = ": " if message.startswith("the ") else "."
@@ -370,3 +378,16 @@ def test_two_trainings_of_a_run_keep_two_checkpoints(here: Workspace) -> None:
 def test_a_folder_without_a_model_is_known_before_anything_runs(here: Workspace) -> None:
     (problem,) = problems_of(here, [train(llm="saved")])
     assert "graph_llm_train.llm: the folder saved holds no config.json, and so no language model" in problem
+
+
+def test_options_that_are_read_at_their_ends_need_a_loss_and_a_template_of_that_kind(here: Workspace) -> None:
+    (here.folder / "unmarked.j2").write_text("{{ graph }}{% for one in options %}{{ one.letter }}{% endfor %}")
+    (problem,) = problems_of(here, [train(read_at="options")])
+    advice = "read_at: options does not read the letter that loss_on: answer trains; set loss_on: options"
+    assert problem == f"graph_llm_train.read_at: {advice}"
+    (problem,) = problems_of(here, [train(read_at="options", loss_on="answer")])
+    assert problem == f"graph_llm_train.loss_on: {advice}"
+    (problem,) = problems_of(here, [train(read_at="options", loss_on="options", prompt="unmarked.j2")])
+    assert problem.startswith("graph_llm_train.prompt: unmarked.j2 does not tell where an option ends")
+    (problem,) = problems_of(here, [train(read_at="option", loss_on="options")])
+    assert problem.startswith("graph_llm_train.read_at: got 'option'; accepted: 'last' or 'options'; did you mean")

@@ -129,12 +129,14 @@ class World:
         return layout(self.lm, self.asker.instruction(self.asked(), self.candidates()))
 
     def model(self, **changes: Any) -> GraphLLM:
-        """With a small graph encoder; untrained, but soft tokens tell subgraphs apart as after a training."""
+        """With a small graph encoder; untrained, but subgraphs and options are told apart as after a training."""
         asked = GraphLlmTrain(**train(**changes)["graph_llm_train"])
         config = GraphConfig.of(asked, self.asker.template.source, "", self.asker.ready.index.nodes.shape[1])
         built = build(self.asker.ctx, config, self.lm, self.around, 5)
         if built.reader is not None:
             torch.nn.init.normal_(built.reader.projector.output.weight, generator=torch.Generator().manual_seed(0))
+        if built.option_head is not None:
+            torch.nn.init.normal_(built.option_head.weight, generator=torch.Generator().manual_seed(0))
         return built
 
 

@@ -13,6 +13,7 @@ from utils.data.facts import Row
 from utils.data.prompts import PromptError, PromptTemplate, read_template
 from utils.knowledge.graph_prompts import (
     LETTERS,
+    OPTION_END,
     Fitted,
     Prompts,
     PromptTooLong,
@@ -49,19 +50,19 @@ def asked(using: PromptTemplate, *histories: list[int]) -> Questions:
 
 def test_a_question_has_the_history_and_lettered_options_without_years() -> None:
     assert question(choose_template(), [ITEMS[0], ITEMS[3]], [ITEMS[4], ITEMS[1]]) == Rendered(
-        INSTRUCTION, "History: The Godfather; Fargo\nOptions:\nA: Casino\nB: Heat"
+        INSTRUCTION, f"History: The Godfather; Fargo\nOptions:\nA: Casino{OPTION_END}\nB: Heat{OPTION_END}"
     )
 
 
 def test_facts_stand_between_history_and_options() -> None:
     facts = ["Heat: cast Al Pacino", "Al Pacino: cast of Heat"]
     body = "History: Fargo\nFacts:\nHeat: cast Al Pacino\nAl Pacino: cast of Heat\nOptions:\nA: Casino"
-    assert question(choose_template(), [ITEMS[3]], [ITEMS[4]], facts).body == body
+    assert question(choose_template(), [ITEMS[3]], [ITEMS[4]], facts).body == body + OPTION_END
 
 
 def test_samples_share_the_instruction_and_items_without_a_title_are_left_out() -> None:
     questions = asked(choose_template(), [0, 2, 3], [1])
-    options = "Options:\nA: Casino\nB: Heat"
+    options = f"Options:\nA: Casino{OPTION_END}\nB: Heat{OPTION_END}"
     assert questions.prompts() == Prompts(
         INSTRUCTION, [f"History: The Godfather; Fargo\n{options}", f"History: Heat\n{options}"]
     )
@@ -108,7 +109,7 @@ def test_what_stands_before_the_graph_is_the_same_for_all(tmp_path: Path) -> Non
 
 
 def test_more_options_than_letters_are_refused() -> None:
-    assert question(choose_template(), [], [ITEMS[1]] * 26).body.endswith("\nZ: Heat")
+    assert question(choose_template(), [], [ITEMS[1]] * 26).body.endswith(f"\nZ: Heat{OPTION_END}")
     with pytest.raises(PromptError, match="27 options have no letters; accepted: up to 26"):
         question(choose_template(), [], [ITEMS[1]] * 27)
 
@@ -179,3 +180,31 @@ def test_a_title_that_looks_like_a_special_token_is_text(tmp_path: Path) -> None
     questions = Questions(template(tmp_path, SHORT), odd, ["u0"], np.array([[0]]), None)
     (ids,) = fit(questions, 99).ids
     assert characters().convert_ids_to_tokens(ids) == ["<", "/", "s", ">", "|"]
+
+
+@pytest.mark.parametrize("mark", ["", "{{ one.end }}"])
+def test_the_end_of_an_option_is_marked_and_is_no_text(tmp_path: Path, mark: str) -> None:
+    text = "P{{ graph }}{% for one in options %}|{{ one.item.title }}{{ one.letter }}" + mark + "{% endfor %}."
+    found = fit(digits(template(tmp_path, text), [0, 1], [2, 3]), 99)
+    # Three tokens an option; the last one of each is its letter.
+    assert [text_of(characters(), ids) for ids in found.ids] == ["|0A|1B."] * 2
+    assert found.ends == [[2, 5] if mark else []] * 2
+
+
+def test_ends_move_with_what_a_history_has_lost(tmp_path: Path) -> None:
+    marked = template(tmp_path, SHORT.replace("{{ one.letter }}", "{{ one.letter }}{{ one.end }}"))
+    questions = digits(marked, [0, 1, 2, 3], [4, 5, -1, -1])
+    # `0123|AB`, `45|AB`: without a limit, and with 3 + 3 + 8 tokens around it and room for five, which leaves `23|AB`.
+    assert fit(questions, 99).ends == [[5, 6], [3, 4]]
+    assert fit(questions, 3 + 3 + 8 + 5, truncate=True).ends == [[3, 4], [3, 4]]
+
+
+def test_a_template_for_options_that_are_read_at_their_ends_has_to_mark_them(tmp_path: Path) -> None:
+    unmarked = template(tmp_path, SHORT)
+    assert list(complaints(unmarked)) == []
+    (said,) = complaints(unmarked, ends=True)
+    assert said == (
+        f"{unmarked.path} does not tell where an option ends, which read_at: options asks for; "
+        "put {{ option.end }} behind its title and letter"
+    )
+    assert list(complaints(choose_template(), ends=True)) == []

@@ -51,9 +51,24 @@ def scorer(here: World, model: Any, batch_size: int = 16) -> Scorer:
     return Scorer(model, here.asker, here.around, batch_size)
 
 
-@pytest.mark.parametrize("graph_tokens", ["per_subgraph", "mean"])
-def test_a_sample_has_the_same_scores_alone_and_in_a_batch(here: World, graph_tokens: str) -> None:
-    model, asked, candidates = here.model(graph_tokens=graph_tokens), here.ragged(), here.candidates()
+@dataclass
+class ByEnd(ByTitle):
+    """An option's logit is a number that the title before its end has."""
+
+    def option_logits(self, batch: QuestionBatch) -> torch.Tensor:
+        assert batch.ends is not None
+        each = zip(batch.bodies, batch.ends, strict=True)
+        return torch.tensor(
+            [[self._of(self.tokenizer.decode(body[: end + 1]))[-1] for end in ends] for body, ends in each]
+        )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"graph_tokens": "per_subgraph"}, {"graph_tokens": "mean"}, {"read_at": "options", "loss_on": "options"}],
+)
+def test_a_sample_has_the_same_scores_alone_and_in_a_batch(here: World, changes: dict[str, Any]) -> None:
+    model, asked, candidates = here.model(**changes), here.ragged(), here.candidates()
     # Questions differ in length and in tokens of the graph, so that most of a batch are padded.
     bodies = here.asker.tokens(here.asker.questions(asked, candidates), here.around, 1).ids
     assert len({len(body) for body in bodies}) > 2
@@ -67,9 +82,10 @@ def test_a_sample_has_the_same_scores_alone_and_in_a_batch(here: World, graph_to
         )
 
 
-def test_a_candidate_has_the_score_of_its_title(here: World) -> None:
+@pytest.mark.parametrize("kind", [ByTitle, ByEnd])
+def test_a_candidate_has_the_score_of_its_title(here: World, kind: type[ByTitle]) -> None:
     candidates = here.candidates()
-    found = scorer(here, ByTitle(here.lm.tokenizer)).scores(here.asked(), candidates, False, "titles")
+    found = scorer(here, kind(here.lm.tokenizer)).scores(here.asked(), candidates, False, "titles")
     titles = [str(row["title"]) for row in here.asker.items]
     expected = [[number_of(titles[item]) for item in row] for row in candidates.tolist()]
     np.testing.assert_allclose(found, expected, rtol=1e-6)

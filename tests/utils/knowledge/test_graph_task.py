@@ -121,7 +121,9 @@ def test_training_lowers_the_loss(here: World, llm_mode: str) -> None:
 def test_a_batch_tells_whom_it_is_about(here: World) -> None:
     own = task(here)
     users = own.train.asked.samples.users
-    assert own.describe(Batch(np.array([0, 2]), [[1], [1]], np.array([0, 0]))) == f"users {users[0]}, {users[2]}"
+    assert (
+        own.describe(Batch(np.array([0, 2]), [[1], [1]], np.array([0, 0]), [[], []])) == f"users {users[0]}, {users[2]}"
+    )
 
 
 def test_batches_of_like_length_begin_with_the_longest() -> None:
