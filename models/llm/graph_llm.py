@@ -105,6 +105,8 @@ class GraphLLM(nn.Module):
         answer: the mean cross-entropy of the option's letter and of the end token over the vocabulary, as in K-RagRec.
         options: that of the option among all options.
         """
+        if loss_on == "answer" and self.option_head is not None:
+            raise GraphLLMError("the model reads options where they end, and no letter of an answer")
         if loss_on == "options":
             logits = self.option_logits(questions)
             return Answered(cross_entropy(logits, gold), logits)

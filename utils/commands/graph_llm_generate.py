@@ -31,9 +31,10 @@ _FROM_CHECKPOINT = "the checkpoint decides on it; remove it"
 class GraphLlmGenerate(Command):
     """Let a language model that `graph_llm_train` taught rank candidates for each user, and measure it (K-RagRec).
 
-    One pass over each question; the raw logits of the options' letters at its end are the scores. Beside it stand
-    chance, popularity, the same model untouched (`llm`), untouched with the facts in words (`llm_text`), and trained
-    with its graph tokens left out (`no_graph`), each with a paired test.
+    One pass over each question; raw logits of the options are the scores: of their letters at its end or, as trained
+    with `read_at: options`, where each option ends. Beside it stand chance, popularity, the same model untouched
+    (`llm`), untouched with the facts in words (`llm_text`), and trained with its graph tokens left out (`no_graph`),
+    each with a paired test.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"data"})
@@ -47,12 +48,13 @@ class GraphLlmGenerate(Command):
                 "projector_hidden",
                 "graph_tokens",
                 "token_length",
+                "read_at",
                 "prompt",
                 "facts_as",
             ),
             _FROM_CHECKPOINT,
         ),
-        "scoring": "raw logits of the last position are the only way; remove it",
+        "scoring": "raw logits are the only way; remove it",
         "eval_batch_size": "use batch_size",
         "adaptive_ratio": "use popularity_threshold of retrieve_subgraph",
         "seed": "the scenario's setting seed is taken",

@@ -23,7 +23,8 @@ class Lora(Part):
     alpha: PositiveInt = Field(16, description="Their output is scaled by alpha / r.")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="Of their input, in training.")
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        None, description="Of the adapters; that of all when absent. They bear a higher one than the projector."
+        None,
+        description="Of adapters and the head of read_at: options; that of all when absent. They bear a higher one.",
     )
     target_modules: Annotated[list[str], Field(min_length=1)] = Field(
         ["q_proj", "v_proj"], description="The linear layers that have one, by the last part of their names."

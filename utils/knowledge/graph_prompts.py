@@ -105,7 +105,7 @@ class Questions:
 class Fitted:
     """Token ids of bodies, and what had to go: the oldest items of how many histories, and how many in all.
 
-    ends: of each body the places of the options' last tokens, none where the template does not mark them.
+    ends: of each body the places of the options' last tokens, none where they are not wanted or not marked.
     """
 
     ids: list[list[int]]
@@ -180,14 +180,15 @@ def fitted(
     around: np.ndarray,
     context: int,
     truncate_history: bool = False,
+    reads_ends: bool = False,
 ) -> Fitted:
     """The token ids of `questions.prompts()`, each short enough for `context` tokens together with all around it.
 
     around [S] int: tokens of each sample's graph and of the longest answer. With `truncate_history` a prompt that is
-    too long loses the oldest items of its history, as few as will do.
+    too long loses the oldest items of its history, as few as will do. reads_ends: whether ends of options are wanted.
     PromptTooLong names the user of one that does not fit, and how many tokens it takes.
     """
-    ids, ends = body_ids(tokenizer, prompts.bodies)
+    ids, ends = body_ids(tokenizer, prompts.bodies, reads_ends)
     room = context - len(layout.head_ids) - len(layout.tail_ids) - np.asarray(around)
     left_out: dict[int, int] = {}
     long = [sample for sample, body in enumerate(ids) if len(body) > room[sample]]
@@ -200,18 +201,22 @@ def fitted(
                     f"the prompt of '{questions.users[sample]}' takes {context - room[sample] + len(ids[sample]):,} "
                     f"tokens, and the language model reads {context:,}; {how}"
                 )
-        shorter = body_ids(tokenizer, [questions.rendered(sample, left_out[sample]).body for sample in long])
+        again = [questions.rendered(sample, left_out[sample]).body for sample in long]
+        shorter = body_ids(tokenizer, again, reads_ends)
         for sample, body, own in zip(long, *shorter, strict=True):
             ids[sample], ends[sample] = body, own
         long = [sample for sample in long if len(ids[sample]) > room[sample]]
     return Fitted(ids, ends, len(left_out), sum(left_out.values()))
 
 
-def body_ids(tokenizer: Any, bodies: Sequence[str]) -> tuple[list[list[int]], list[list[int]]]:
-    """The token ids of each body, in which a title that looks like a special token is none, and where options end."""
+def body_ids(tokenizer: Any, bodies: Sequence[str], reads_ends: bool) -> tuple[list[list[int]], list[list[int]]]:
+    """The token ids of each body, in which a title that looks like a special token is none, and where options end.
+
+    Only with `reads_ends` is a body cut where options end: some tokenizers make other tokens of a text in parts.
+    """
     from models.llm.causal_lm import quiet_transformers
 
-    parts = [body.split(OPTION_END) for body in bodies]
+    parts = [body.split(OPTION_END) if reads_ends else [body.replace(OPTION_END, "")] for body in bodies]
     texts = [text for own in parts for text in own]
     if not texts:
         return [], []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -142,7 +143,16 @@ class Asker:
                     "be missing); put what differs after it"
                 )
             context = context_of(self.lm)
-            found = fitted(questions, prompts, self.lm.tokenizer, around, more, context, self.truncate_history)
+            found = fitted(
+                questions,
+                prompts,
+                self.lm.tokenizer,
+                around,
+                more,
+                context,
+                self.truncate_history,
+                self.reads_ends,
+            )
             if self.reads_ends and questions.options is not None:
                 self._check_ends(questions.options.shape[1], found.ends)
             return found
@@ -153,7 +163,7 @@ class Asker:
 
     def _check_ends(self, n_options: int, ends: Sequence[Sequence[int]]) -> None:
         for own in ends:
-            if len(own) != n_options or own[0] < 0:
+            if len(own) != n_options or own[0] < 0 or any(after <= one for one, after in pairwise(own)):
                 raise PromptError(
                     f"{self.template.path}: {{{{ option.end }}}} is there {len(own)} times for {n_options} options; "
                     "accepted: once for each, behind what is said of it"

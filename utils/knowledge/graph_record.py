@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 _STAGE = "graph_llm"
 # What two trainings must share to be compared fairly; how the graph enters is what they are compared in.
 _ALIKE = (
-    "llm", "llm_mode", "lora", "num_candidates", "negative_sampling", "shuffle_options", "loss_on", "epochs",
-    "batch_size", "grad_accum_steps", "learning_rate", "weight_decay", "betas", "clip_grad_norm", "lr_scheduler",
-    "warmup_epochs", "min_lr", "early_stopping_patience", "truncate_history", "limit",
+    "llm", "llm_mode", "lora", "num_candidates", "negative_sampling", "shuffle_options", "loss_on", "read_at",
+    "epochs", "batch_size", "grad_accum_steps", "learning_rate", "weight_decay", "betas", "clip_grad_norm",
+    "lr_scheduler", "warmup_epochs", "min_lr", "early_stopping_patience", "truncate_history", "limit",
 )  # fmt: skip
 # The same of how the samples were made.
 _ASKED_ALIKE = ("train_windows", "windows", "history_length", "min_rating")

@@ -149,6 +149,9 @@ def test_an_option_head_is_trained_and_is_not_read_from_untouched_models() -> No
 def test_an_option_head_without_ends_is_an_error() -> None:
     with pytest.raises(GraphLLMError, match="reads options where they end, and no ends are given"):
         GraphLLM(tiny_lm(), FRAME, None, option_head=option_head()).option_logits(QuestionBatch(BODIES))
+    own = GraphLLM(tiny_lm(), FRAME, None, option_head=option_head())
+    with pytest.raises(GraphLLMError, match="and no letter of an answer"):
+        own.answer(QuestionBatch(BODIES, ends=ENDS), torch.tensor([0, 1, 1]), "answer")
 
 
 @pytest.mark.parametrize("lora", [False, True])

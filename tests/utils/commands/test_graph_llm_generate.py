@@ -350,3 +350,23 @@ def test_choices_of_the_valid_part_stand_apart_from_those_of_the_test_part(here:
     }
     assert others["test"]["others"] == "uniform negatives"
     assert others["valid"]["others"] == "uniform negatives, valid part"
+
+
+def test_a_model_that_reads_options_at_their_ends_is_asked_so_again_and_its_untouched_row_is_not(
+    here: Workspace,
+) -> None:
+    trained = train(checkpoint="saved/ends.pth", read_at="options", loss_on="options", learning_rate=0.01)
+    run = done(here.run([trained, generate(baselines=["llm", "no_graph"])], "ends"))
+    stage, untouched = run.record.stages["graph_llm"], done(here.run([generate(**KEPT, baselines=["llm"])], "last"))
+    assert stage["settings"]["read_at"] == "options"
+    # Without adapters and head it is the language model that the other training has, asked the same.
+    assert rows(run)["llm"] == pytest.approx(rows(untouched)["llm"])
+    own, head = probabilities(run), torch.load(here.folder / "saved" / "ends.pth", weights_only=True)
+    head["tensors"]["option_head.weight"].zero_()
+    torch.save(head, here.folder / "saved" / "level.pth")
+    level = probabilities(done(here.run([generate(checkpoint="saved/level.pth")], "level")))
+    # A head of zeros finds all options alike, and the trained one does not.
+    np.testing.assert_allclose(level, 1 / 5, atol=1e-4)
+    assert np.abs(own - 1 / 5).max() > 1e-3
+    fewer = done(here.run([generate(checkpoint="saved/ends.pth", num_candidates=3)], "fewer"))
+    assert probabilities(fewer).shape == (len(USERS), 3)

@@ -120,6 +120,7 @@ REPLACE = "; set overwrite: True, or name another file"
         ({"graph_tokens": "mean"}, {}, "graph_tokens is per_subgraph there and mean here"),
         ({"limit": 5}, {}, "limit is None there and 5 here"),
         ({"token_length": "free"}, {}, "token_length is embeddings there and free here"),
+        ({"loss_on": "options", "read_at": "options"}, {}, "loss_on is answer there and options here"),
         ({}, {"seed": 8}, "seed is 7 there and 8 here"),
     ],
 )

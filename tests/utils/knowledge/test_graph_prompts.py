@@ -136,12 +136,14 @@ def digits(using: PromptTemplate, *histories: list[int]) -> Questions:
     return Questions(using, DIGITS, ["u0", "u1"], np.array(histories), np.array([[0, 1]] * len(histories)))
 
 
-def fit(questions: Questions, context: int, truncate: bool = False, around: tuple[int, int] = (3, 3)) -> Fitted:
+def fit(
+    questions: Questions, context: int, truncate: bool = False, around: tuple[int, int] = (3, 3), **more: bool
+) -> Fitted:
     """Fitted between "<s>P\\n" and "\\nAnswer:", 3 and 8 tokens."""
     tokenizer = characters()
     prompts = questions.prompts()
     layout = layout_of(tokenizer, prompts.instruction)
-    return fitted(questions, prompts, tokenizer, layout, np.array(around), context, truncate)
+    return fitted(questions, prompts, tokenizer, layout, np.array(around), context, truncate, **more)
 
 
 def test_what_fits_is_left_as_it_is(tmp_path: Path) -> None:
@@ -185,18 +187,20 @@ def test_a_title_that_looks_like_a_special_token_is_text(tmp_path: Path) -> None
 @pytest.mark.parametrize("mark", ["", "{{ one.end }}"])
 def test_the_end_of_an_option_is_marked_and_is_no_text(tmp_path: Path, mark: str) -> None:
     text = "P{{ graph }}{% for one in options %}|{{ one.item.title }}{{ one.letter }}" + mark + "{% endfor %}."
-    found = fit(digits(template(tmp_path, text), [0, 1], [2, 3]), 99)
+    found = fit(digits(template(tmp_path, text), [0, 1], [2, 3]), 99, reads_ends=True)
     # Three tokens an option; the last one of each is its letter.
     assert [text_of(characters(), ids) for ids in found.ids] == ["|0A|1B."] * 2
     assert found.ends == [[2, 5] if mark else []] * 2
+    unread = fit(digits(template(tmp_path, text), [0, 1], [2, 3]), 99)
+    assert (unread.ids, unread.ends) == (found.ids, [[], []])
 
 
 def test_ends_move_with_what_a_history_has_lost(tmp_path: Path) -> None:
     marked = template(tmp_path, SHORT.replace("{{ one.letter }}", "{{ one.letter }}{{ one.end }}"))
     questions = digits(marked, [0, 1, 2, 3], [4, 5, -1, -1])
     # `0123|AB`, `45|AB`: without a limit, and with 3 + 3 + 8 tokens around it and room for five, which leaves `23|AB`.
-    assert fit(questions, 99).ends == [[5, 6], [3, 4]]
-    assert fit(questions, 3 + 3 + 8 + 5, truncate=True).ends == [[3, 4], [3, 4]]
+    assert fit(questions, 99, reads_ends=True).ends == [[5, 6], [3, 4]]
+    assert fit(questions, 3 + 3 + 8 + 5, truncate=True, reads_ends=True).ends == [[3, 4], [3, 4]]
 
 
 def test_a_template_for_options_that_are_read_at_their_ends_has_to_mark_them(tmp_path: Path) -> None:

@@ -139,6 +139,7 @@ def test_what_was_retrieved_for_some_keeps_how_it_grows(here: World) -> None:
         ("{% for one in options[1:] %}{{ one.letter }}{{ one.end }}{% endfor %}", 4),
         ("{% for one in options %}{{ one.end }}{{ one.letter }}{{ one.end }}{% endfor %}", 10),
         ("{% for one in options %}{{ one.end }}{{ one.letter }}{% endfor %}", 5),
+        ("{% for one in options %}{{ one.letter }}{% endfor %}{% for one in options %}{{ one.end }}{% endfor %}", 5),
     ],
 )
 def test_every_option_has_one_end_behind_it_where_ends_are_read(here: World, options: str, times: int) -> None:

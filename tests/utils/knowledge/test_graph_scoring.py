@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,7 @@ class ByEnd(ByTitle):
     [{"graph_tokens": "per_subgraph"}, {"graph_tokens": "mean"}, {"read_at": "options", "loss_on": "options"}],
 )
 def test_a_sample_has_the_same_scores_alone_and_in_a_batch(here: World, changes: dict[str, Any]) -> None:
+    here = replace(here, asker=replace(here.asker, reads_ends="read_at" in changes))
     model, asked, candidates = here.model(**changes), here.ragged(), here.candidates()
     # Questions differ in length and in tokens of the graph, so that most of a batch are padded.
     bodies = here.asker.tokens(here.asker.questions(asked, candidates), here.around, 1).ids
@@ -84,7 +85,7 @@ def test_a_sample_has_the_same_scores_alone_and_in_a_batch(here: World, changes:
 
 @pytest.mark.parametrize("kind", [ByTitle, ByEnd])
 def test_a_candidate_has_the_score_of_its_title(here: World, kind: type[ByTitle]) -> None:
-    candidates = here.candidates()
+    here, candidates = replace(here, asker=replace(here.asker, reads_ends=kind is ByEnd)), here.candidates()
     found = scorer(here, kind(here.lm.tokenizer)).scores(here.asked(), candidates, False, "titles")
     titles = [str(row["title"]) for row in here.asker.items]
     expected = [[number_of(titles[item]) for item in row] for row in candidates.tolist()]
