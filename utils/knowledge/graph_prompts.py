@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,8 +23,7 @@ LETTERS = string.ascii_uppercase
 KNOWN = frozenset({"graph", "history", "options", "facts"})
 # Stands in a rendered template for the graph's tokens.
 _GRAPH = "@@graph-here@@"
-# Stands in a body where an option ends; it is no part of the text that is read.
-OPTION_END = "@@option-ends@@"
+_OPTION_END = re.compile("@@option-([0-9]+)-ends@@")
 
 
 class PromptTooLong(ValueError):
@@ -32,7 +32,7 @@ class PromptTooLong(ValueError):
 
 @dataclass(frozen=True)
 class Rendered:
-    """A prompt: what stands before the graph's tokens, and what after, with `OPTION_END` where options end."""
+    """A prompt: what stands before the graph's tokens, and what after, with `option_end` where options end."""
 
     instruction: str
     body: str
@@ -105,7 +105,8 @@ class Questions:
 class Fitted:
     """Token ids of bodies, and what had to go: the oldest items of how many histories, and how many in all.
 
-    ends: of each body the places of the options' last tokens, none where they are not wanted or not marked.
+    ends: of each body the places of the options' last tokens, in the order of their letters; none where they are not
+    wanted or not marked.
     """
 
     ids: list[list[int]]
@@ -152,6 +153,11 @@ def prompt_items(tokens: Sequence[str], names: Sequence[str], rows: Mapping[str,
     return told
 
 
+def option_end(place: int) -> str:
+    """What stands in a body where the option at `place` ends; it is no part of the text that is read."""
+    return f"@@option-{place}-ends@@"
+
+
 def question(
     template: PromptTemplate, history: Sequence[Row], options: Sequence[Row], facts: Sequence[str] = ()
 ) -> Rendered:
@@ -162,8 +168,8 @@ def question(
     if len(options) > len(LETTERS):
         raise PromptError(f"{len(options)} options have no letters; accepted: up to {len(LETTERS)}")
     lettered = [
-        Row("an option", {"letter": letter, "item": item, "end": OPTION_END}, ())
-        for letter, item in zip(LETTERS, options, strict=False)
+        Row("an option", {"letter": letter, "item": item, "end": option_end(place)}, ())
+        for place, (letter, item) in enumerate(zip(LETTERS, options, strict=False))
     ]
     values = {"graph": _GRAPH, "history": list(history), "options": lettered, "facts": list(facts)}
     parts = template.render(values).split(_GRAPH)
@@ -216,8 +222,9 @@ def body_ids(tokenizer: Any, bodies: Sequence[str], reads_ends: bool) -> tuple[l
     """
     from models.llm.causal_lm import quiet_transformers
 
-    parts = [body.split(OPTION_END) if reads_ends else [body.replace(OPTION_END, "")] for body in bodies]
-    texts = [text for own in parts for text in own]
+    # Texts at even places, and between them which option ends there.
+    parts = [_OPTION_END.split(body) if reads_ends else [_OPTION_END.sub("", body)] for body in bodies]
+    texts = [text for own in parts for text in own[::2]]
     if not texts:
         return [], []
     # What is too long for the model is told by `fitted`.
@@ -225,7 +232,9 @@ def body_ids(tokenizer: Any, bodies: Sequence[str], reads_ends: bool) -> tuple[l
         found = tokenizer(texts, add_special_tokens=False, split_special_tokens=True, return_attention_mask=False)
     each, ids, ends = iter(found.input_ids), [], []
     for own in parts:
-        pieces = [next(each) for _ in own]
+        pieces = [next(each) for _ in own[::2]]
         ids.append([token for piece in pieces for token in piece])
-        ends.append([total - 1 for total in accumulate(map(len, pieces[:-1]))])
+        places = [total - 1 for total in accumulate(map(len, pieces[:-1]))]
+        # A template may have the options in an order of its own.
+        ends.append([place for _, place in sorted(zip(map(int, own[1::2]), places, strict=True))])
     return ids, ends

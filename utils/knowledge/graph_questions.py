@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -163,10 +162,10 @@ class Asker:
 
     def _check_ends(self, n_options: int, ends: Sequence[Sequence[int]]) -> None:
         for own in ends:
-            if len(own) != n_options or own[0] < 0 or any(after <= one for one, after in pairwise(own)):
+            if len(own) != n_options or len(set(own)) < n_options or min(own) < 0:
                 raise PromptError(
-                    f"{self.template.path}: {{{{ option.end }}}} is there {len(own)} times for {n_options} options; "
-                    "accepted: once for each, behind what is said of it"
+                    f"{self.template.path}: {{{{ option.end }}}} is there {len(own)} times, in {len(set(own))} places, "
+                    f"for {n_options} options; accepted: once for each, behind what is said of it"
                 )
 
     def subgraphs(self, device: torch.device) -> Subgraphs:

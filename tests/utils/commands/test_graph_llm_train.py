@@ -266,8 +266,8 @@ def test_without_train_samples_there_is_nothing_to_train_on(here: Workspace) -> 
         ({"num_candidates": 26}, "num_candidates: num_candidates is 26, and at most "),
         (
             {"prompt": "half.j2", "read_at": "options", "loss_on": "options"},
-            "prompt: half.j2: {{ option.end }} is there 1 times for 5 options; accepted: once for each, behind what is "
-            "said of it",
+            "prompt: half.j2: {{ option.end }} is there 1 times, in 1 places, for 5 options; accepted: once for each, "
+            "behind what is said of it",
         ),
         ({"prompt": "personal.j2"}, "prompt: personal.j2: what stands before {{ graph }} is read once for all, but it"),
         (

@@ -13,7 +13,6 @@ from utils.data.facts import Row
 from utils.data.prompts import PromptError, PromptTemplate, read_template
 from utils.knowledge.graph_prompts import (
     LETTERS,
-    OPTION_END,
     Fitted,
     Prompts,
     PromptTooLong,
@@ -22,6 +21,7 @@ from utils.knowledge.graph_prompts import (
     choose_template,
     complaints,
     fitted,
+    option_end,
     prompt_items,
     question,
 )
@@ -50,19 +50,19 @@ def asked(using: PromptTemplate, *histories: list[int]) -> Questions:
 
 def test_a_question_has_the_history_and_lettered_options_without_years() -> None:
     assert question(choose_template(), [ITEMS[0], ITEMS[3]], [ITEMS[4], ITEMS[1]]) == Rendered(
-        INSTRUCTION, f"History: The Godfather; Fargo\nOptions:\nA: Casino{OPTION_END}\nB: Heat{OPTION_END}"
+        INSTRUCTION, f"History: The Godfather; Fargo\nOptions:\nA: Casino{option_end(0)}\nB: Heat{option_end(1)}"
     )
 
 
 def test_facts_stand_between_history_and_options() -> None:
     facts = ["Heat: cast Al Pacino", "Al Pacino: cast of Heat"]
     body = "History: Fargo\nFacts:\nHeat: cast Al Pacino\nAl Pacino: cast of Heat\nOptions:\nA: Casino"
-    assert question(choose_template(), [ITEMS[3]], [ITEMS[4]], facts).body == body + OPTION_END
+    assert question(choose_template(), [ITEMS[3]], [ITEMS[4]], facts).body == body + option_end(0)
 
 
 def test_samples_share_the_instruction_and_items_without_a_title_are_left_out() -> None:
     questions = asked(choose_template(), [0, 2, 3], [1])
-    options = f"Options:\nA: Casino{OPTION_END}\nB: Heat{OPTION_END}"
+    options = f"Options:\nA: Casino{option_end(0)}\nB: Heat{option_end(1)}"
     assert questions.prompts() == Prompts(
         INSTRUCTION, [f"History: The Godfather; Fargo\n{options}", f"History: Heat\n{options}"]
     )
@@ -109,7 +109,7 @@ def test_what_stands_before_the_graph_is_the_same_for_all(tmp_path: Path) -> Non
 
 
 def test_more_options_than_letters_are_refused() -> None:
-    assert question(choose_template(), [], [ITEMS[1]] * 26).body.endswith(f"\nZ: Heat{OPTION_END}")
+    assert question(choose_template(), [], [ITEMS[1]] * 26).body.endswith(f"\nZ: Heat{option_end(25)}")
     with pytest.raises(PromptError, match="27 options have no letters; accepted: up to 26"):
         question(choose_template(), [], [ITEMS[1]] * 27)
 
@@ -193,6 +193,16 @@ def test_the_end_of_an_option_is_marked_and_is_no_text(tmp_path: Path, mark: str
     assert found.ends == [[2, 5] if mark else []] * 2
     unread = fit(digits(template(tmp_path, text), [0, 1], [2, 3]), 99)
     assert (unread.ids, unread.ends) == (found.ids, [[], []])
+
+
+def test_an_option_has_its_own_end_wherever_a_template_puts_it(tmp_path: Path) -> None:
+    text = (
+        "P{{ graph }}{% for one in options | reverse %}|{{ one.item.title }}{{ one.letter }}{{ one.end }}{% endfor %}"
+    )
+    found = fit(digits(template(tmp_path, text), [0, 1], [2, 3]), 99, reads_ends=True)
+    assert [text_of(characters(), ids) for ids in found.ids] == ["|1B|0A"] * 2
+    # A ends at the sixth token and B at the third.
+    assert found.ends == [[5, 2]] * 2
 
 
 def test_ends_move_with_what_a_history_has_lost(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from tests.utils.knowledge.graph_llm_runs import World, ready, world
 from tests.workspace import USERS, Workspace
 from utils.data.prompts import compile_template
 from utils.knowledge.graph_model import layout
-from utils.knowledge.graph_prompts import OPTION_END
+from utils.knowledge.graph_prompts import option_end
 from utils.knowledge.graph_questions import picked
 from utils.scenario.errors import StepError
 
@@ -47,8 +47,9 @@ def test_a_question_tells_the_titles_of_history_and_options_and_facts_where_they
     samples = asked.samples
     told = here.asker.questions(asked, options).prompts().bodies
     history = [titles[item] for item in samples.histories[0] if item >= 0]
-    lines = [f"{letter}: {titles[item]}" for letter, item in zip("ABCDE", options[0], strict=True)]
-    assert told[0].replace(OPTION_END, "") == "\n".join([f"History: {'; '.join(history)}", "Options:", *lines])
+    lettered = enumerate(zip("ABCDE", options[0], strict=True))
+    lines = [f"{letter}: {titles[item]}{option_end(place)}" for place, (letter, item) in lettered]
+    assert told[0] == "\n".join([f"History: {'; '.join(history)}", "Options:", *lines])
     in_words = here.asked("test", in_words=True)
     assert in_words.facts is not None
     facts = here.asker.questions(in_words, options).prompts().bodies[0].split("\n")
@@ -134,15 +135,18 @@ def test_what_was_retrieved_for_some_keeps_how_it_grows(here: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "times"),
+    ("options", "there"),
     [
-        ("{% for one in options[1:] %}{{ one.letter }}{{ one.end }}{% endfor %}", 4),
-        ("{% for one in options %}{{ one.end }}{{ one.letter }}{{ one.end }}{% endfor %}", 10),
-        ("{% for one in options %}{{ one.end }}{{ one.letter }}{% endfor %}", 5),
-        ("{% for one in options %}{{ one.letter }}{% endfor %}{% for one in options %}{{ one.end }}{% endfor %}", 5),
+        ("{% for one in options[1:] %}{{ one.letter }}{{ one.end }}{% endfor %}", "4 times, in 4 places"),
+        ("{% for one in options %}{{ one.end }}{{ one.letter }}{{ one.end }}{% endfor %}", "10 times, in 6 places"),
+        ("{% for one in options %}{{ one.end }}{{ one.letter }}{% endfor %}", "5 times, in 5 places"),
+        (
+            "{% for one in options %}{{ one.letter }}{% endfor %}{% for one in options %}{{ one.end }}{% endfor %}",
+            "5 times, in 1 places",
+        ),
     ],
 )
-def test_every_option_has_one_end_behind_it_where_ends_are_read(here: World, options: str, times: int) -> None:
+def test_every_option_has_one_end_behind_it_where_ends_are_read(here: World, options: str, there: str) -> None:
     template = compile_template("{{ graph }}" + options, Path("mine.j2"))
     around = layout(here.lm, "")
     for reads_ends in (False, True):
@@ -154,8 +158,8 @@ def test_every_option_has_one_end_behind_it_where_ends_are_read(here: World, opt
             asker.tokens(asker.questions(here.asked(), here.candidates()), around, 0)
         assert caught.value.parameter == "prompt"
         assert caught.value.message == (
-            f"mine.j2: {{{{ option.end }}}} is there {times} times for 5 options; accepted: once for each, behind what "
-            "is said of it"
+            f"mine.j2: {{{{ option.end }}}} is there {there}, for 5 options; accepted: once for each, "
+            "behind what is said of it"
         )
         # Vectors are made without options.
         assert asker.tokens(asker.questions(here.asked(), None), around, 0)
